@@ -1,0 +1,255 @@
+//! What `apply` answers: an outcome or a rejection, each at a revision.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::count::Count;
+use crate::name::{Name, Owner};
+use crate::prefix::{Family, Prefix};
+use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The revision of the state after the command.
+    pub revision: u64,
+    /// What came of it.
+    pub result: Result<Outcome, Rejection>,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A tick, a formation or an activation: nothing to show.
+    Done,
+    /// A tenant was made.
+    TenantCreated(Box<TenantView>),
+    /// The same tenant was there already.
+    TenantRepeated(Box<TenantView>),
+    /// A tenant was removed; as it last was.
+    TenantDeleted(Box<TenantView>),
+    /// A pool was made.
+    PoolCreated(Box<PoolView>),
+    /// The same pool was there already.
+    PoolRepeated(Box<PoolView>),
+    /// A pool was removed; as it last was.
+    PoolDeleted(Box<PoolView>),
+    /// A block was taken.
+    ClaimCreated(Box<ClaimView>),
+    /// The same claim was there already, with the block that it has.
+    ClaimRepeated(Box<ClaimView>),
+    /// A block was given back; the claim as it last was.
+    ClaimReleased(Box<ClaimView>),
+    /// The holding of that generation had ended before; as it last was.
+    ClaimAlreadyReleased(Box<ClaimView>),
+    /// One result for each operation. An atomic batch that was refused is
+    /// [`Rejection::BatchRefused`] instead.
+    Batch(Vec<Result<Outcome, Rejection>>),
+}
+
+/// Why a command was refused. Each is a value: replicated, the same on every node, and nothing
+/// changed. The variants stand in order of precedence where several would apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rejection {
+    /// The version is not the active one plus 1.
+    VersionRefused {
+        /// The active version.
+        active: u32,
+        /// The one asked for.
+        asked: u32,
+    },
+    /// Fields that contradict each other or the object they refer to.
+    InvalidField(Vec<FieldProblem>),
+    /// No such tenant, or not for this caller.
+    TenantNotFound {
+        /// The name.
+        tenant: Name,
+    },
+    /// No such pool, or not for this caller.
+    PoolNotFound {
+        /// Its tenant.
+        tenant: Name,
+        /// The name.
+        pool: Name,
+    },
+    /// No such claim.
+    ClaimNotFound {
+        /// Its tenant.
+        tenant: Name,
+        /// The name.
+        claim: Name,
+        /// The last holding under that name, while the events reach back.
+        ended: Option<Box<ClaimView>>,
+    },
+    /// The name is taken by something of other content.
+    AlreadyExists {
+        /// `tenant` or `pool`.
+        kind: ObjectKind,
+        /// The name.
+        name: Name,
+        /// The first field that differs, in the API's spelling.
+        field: String,
+    },
+    /// The claim's name is taken by a claim that was asked for otherwise.
+    ClaimMismatch {
+        /// The name.
+        claim: Name,
+        /// The first field that differs, in the API's spelling.
+        field: String,
+    },
+    /// The generation is not the claim's.
+    GenerationStale {
+        /// The one given.
+        given: u64,
+        /// The one that the claim has, if it exists.
+        current: Option<u64>,
+    },
+    /// The pool's revision is not the one that the caller saw.
+    RevisionMismatch {
+        /// The one given.
+        given: u64,
+        /// The one that the pool has.
+        current: u64,
+    },
+    /// The family is not the pool's.
+    FamilyMismatch {
+        /// The field that says so.
+        field: String,
+        /// The family asked for.
+        asked: Family,
+        /// The pool's.
+        pool: Family,
+    },
+    /// The length is outside the pool's bounds.
+    PrefixLengthOutOfBounds {
+        /// The field that says so.
+        field: String,
+        /// The length asked for; `None` where none was named and the pool has no default.
+        asked: Option<u8>,
+        /// The pool's smallest number.
+        min: u8,
+        /// The pool's largest number.
+        max: u8,
+    },
+    /// The gateway is neither in the subnet nor link-local.
+    GatewayNotInSubnet {
+        /// The field that says so.
+        field: String,
+        /// The gateway.
+        gateway: crate::prefix::Address,
+        /// The subnet.
+        subnet: Prefix,
+    },
+    /// A root block overlaps one of the same tenant and space.
+    CidrOverlap {
+        /// The block asked for.
+        cidr: Prefix,
+        /// The one that is there.
+        other: Prefix,
+        /// The pool that has it.
+        pool: Name,
+    },
+    /// The exact block is held, in whole or in part.
+    AddressTaken {
+        /// The block asked for.
+        cidr: Prefix,
+        /// The first one (by address) that stands in the way.
+        held: Box<AllocationView>,
+    },
+    /// The quota would be exceeded.
+    QuotaExceeded {
+        /// Which one, in the API's spelling.
+        quota: String,
+        /// Its limit.
+        limit: u128,
+        /// What is used.
+        used: u128,
+        /// What was asked on top.
+        asked: u128,
+    },
+    /// The pool holds something.
+    PoolInUse {
+        /// The pool.
+        pool: Name,
+        /// Claims in it (released ones within their grace included).
+        claims: u64,
+        /// Child pools in it.
+        children: u64,
+        /// The first ten holders, by address.
+        holders: Vec<AllocationView>,
+    },
+    /// The tenant has pools or claims.
+    TenantInUse {
+        /// The tenant.
+        tenant: Name,
+        /// Its pools.
+        pools: u64,
+        /// Its claims.
+        claims: u64,
+    },
+    /// No free block of that length.
+    PoolExhausted {
+        /// The pool's tenant.
+        tenant: Name,
+        /// The pool.
+        pool: Name,
+        /// The length asked for.
+        prefix_length: u8,
+        /// Free addresses in total.
+        free: Count,
+        /// Length of the largest free block; `None` when nothing is free.
+        largest_free_prefix_length: Option<u8>,
+    },
+    /// More than one command may touch or hold.
+    TooMany {
+        /// What there are too many of, in the API's spelling.
+        what: String,
+        /// How many there would be.
+        count: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
+    /// An atomic batch was refused because of at least one of its operations.
+    BatchRefused {
+        /// Index of the first operation that was refused.
+        failed_index: u32,
+        /// Why; one for each operation, `NotApplied` for those that were not at fault.
+        reasons: Vec<Rejection>,
+    },
+    /// The operation was not at fault, but the atomic batch that it is part of was refused.
+    NotApplied,
+}
+
+/// A kind of object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ObjectKind {
+    /// A tenant.
+    Tenant,
+    /// A pool.
+    Pool,
+}
+
+/// A field, what is wrong with it and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldProblem {
+    /// The field in the API's spelling: `cidrs[1]`, `exclude[0]`.
+    pub field: String,
+    /// What is wrong, as a clause.
+    pub problem: String,
+    /// What would be right, as a clause.
+    pub allowed: String,
+}
+
+/// Who holds something, where the caller may know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its tenant.
+    pub tenant: Name,
+    /// Its name.
+    pub name: Name,
+    /// Its owner key.
+    pub owner: Option<Owner>,
+}

@@ -1,0 +1,288 @@
+//! What the log carries: entries, and the commands in them.
+//!
+//! Syntax is already checked when a command is built (its fields are parsed types); everything that
+//! depends on the state is decided by `apply`.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Labels, Name, Owner};
+use crate::prefix::{Address, Family, Prefix};
+
+/// Most commands in one entry.
+pub const ENTRY_COMMANDS_MAX: usize = 1_024;
+/// Most operations in one batch.
+pub const BATCH_OPERATIONS_MAX: usize = 1_000;
+
+/// Where in the log an entry stands: the leadership that appended it, and its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Term of the leader that appended the entry.
+    pub term: u64,
+    /// Id of that leader.
+    pub node: u64,
+    /// Index in the log.
+    pub index: u64,
+}
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The times that the leader put on it.
+    pub stamp: Stamp,
+    /// The commands, in order; at most [`ENTRY_COMMANDS_MAX`].
+    pub commands: Vec<Envelope>,
+}
+
+/// The time that has passed, as the proposing leader measured it (DESIGN §2, the log's clock).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Term of the leadership for which the entry was stamped.
+    pub clock_term: u64,
+    /// The leader of that term.
+    pub clock_node: u64,
+    /// Milliseconds of that leader's monotonic clock since it took office.
+    pub mono_ms: u64,
+    /// Wall time for people: milliseconds since the Unix epoch, the lower median of a quorum;
+    /// `None` where no quorum of readings was at hand.
+    pub wall_ms: Option<u64>,
+}
+
+/// A command and who sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The subject that sent it; empty while access control is off.
+    pub actor: Box<str>,
+    /// Where it came from, such as the client's address; may be empty.
+    pub source: Box<str>,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What can be asked of the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Nothing but the passing of time.
+    Tick,
+    /// The first command of a new cluster: its id, drawn by the node that formed it.
+    Form {
+        /// 128 random bits.
+        cluster_id: u128,
+    },
+    /// Switches to the next version of formats and rules; refused unless it is the active one plus 1.
+    ActivateVersion {
+        /// The version to activate.
+        version: u32,
+    },
+    /// Makes a tenant.
+    TenantCreate(Box<TenantSpec>),
+    /// Removes an empty tenant.
+    TenantDelete {
+        /// Its name.
+        tenant: Name,
+    },
+    /// Makes a root or child pool.
+    PoolCreate(Box<PoolSpec>),
+    /// Removes a pool that holds nothing.
+    PoolDelete {
+        /// Its tenant.
+        tenant: Name,
+        /// Its name.
+        pool: Name,
+        /// Refused unless the pool's own revision is this one.
+        if_revision: Option<u64>,
+    },
+    /// Takes a block.
+    ClaimCreate(Box<ClaimSpec>),
+    /// Gives a block back.
+    ClaimRelease(ClaimRelease),
+    /// Several claims and releases of one tenant.
+    Batch {
+        /// The tenant of all operations.
+        tenant: Name,
+        /// All or none, as one revision; otherwise each on its own, in order.
+        atomic: bool,
+        /// At most [`BATCH_OPERATIONS_MAX`].
+        operations: Vec<Operation>,
+    },
+}
+
+/// One operation of a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Takes a block.
+    CreateClaim(Box<ClaimSpec>),
+    /// Gives a block back; one that has already ended counts as done.
+    ReleaseClaim(ClaimRelease),
+}
+
+/// A tenant as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantSpec {
+    /// Its name.
+    pub name: Name,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its annotations.
+    pub annotations: Labels,
+    /// What it is for.
+    pub description: Box<str>,
+    /// Its bounds.
+    pub quota: Quota,
+}
+
+/// Bounds on what a tenant may hold; `None` is without bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Pools.
+    pub pools: Option<u64>,
+    /// Claims.
+    pub claims: Option<u64>,
+    /// IPv4 addresses in claims.
+    pub ipv4_addresses: Option<u64>,
+    /// IPv6 claims in units of a /64: max(1, 2^(64-length)) each.
+    pub ipv6_prefixes_64: Option<u128>,
+}
+
+/// A pool as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSpec {
+    /// The tenant that will own it.
+    pub tenant: Name,
+    /// Its name.
+    pub name: Name,
+    /// Root or child.
+    pub source: PoolSource,
+    /// The family as a check; otherwise told by the blocks.
+    pub family: Option<Family>,
+    /// The holder of a child pool.
+    pub owner: Option<Owner>,
+    /// Smallest number (largest block) that may be asked for.
+    pub min_prefix_length: Option<u8>,
+    /// Largest number (smallest block) that may be asked for.
+    pub max_prefix_length: Option<u8>,
+    /// What a claim that names no length gets.
+    pub default_prefix_length: Option<u8>,
+    /// What is withheld from allocation.
+    pub exclude: Vec<Exclusion>,
+    /// The on-link prefix that a holder configures, where it is not the CIDR itself.
+    pub subnet: Option<Prefix>,
+    /// The gateway that a holder configures.
+    pub gateway: Option<Gateway>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its annotations.
+    pub annotations: Labels,
+    /// What it is for.
+    pub description: Box<str>,
+}
+
+/// Where a pool's address space comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolSource {
+    /// Stated by the user.
+    Root {
+        /// The routing domain; `default` when absent.
+        space: Option<Name>,
+        /// One or more, of one family.
+        cidrs: Vec<PoolCidr>,
+    },
+    /// Carved from another pool in the same write.
+    Child {
+        /// The parent.
+        parent: PoolRef,
+        /// The next free block of a length, or a stated one.
+        block: ChildBlock,
+    },
+}
+
+/// One CIDR of a root pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolCidr {
+    /// The block.
+    pub cidr: Prefix,
+    /// Its own on-link prefix.
+    pub subnet: Option<Prefix>,
+    /// Its own gateway.
+    pub gateway: Option<Gateway>,
+}
+
+/// Which block a child pool gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChildBlock {
+    /// The next free one of this length.
+    Length(u8),
+    /// Exactly this one.
+    Cidr(Prefix),
+}
+
+/// A pool by name, in the caller's tenant unless another is named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PoolRef {
+    /// Its tenant, where it is another's shared pool.
+    pub tenant: Option<Name>,
+    /// Its name.
+    pub name: Name,
+}
+
+/// Something that is withheld: a run of addresses, first and last inclusive, of one family.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exclusion {
+    /// The first address.
+    pub first: Address,
+    /// The last address, not below the first.
+    pub last: Address,
+    /// Why; may be empty.
+    pub reason: Box<str>,
+    /// As the user wrote it, so that it is shown back in the same form.
+    pub text: Box<str>,
+}
+
+/// A gateway as asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gateway {
+    /// The first usable address of the subnet.
+    First,
+    /// The last usable address of the subnet.
+    Last,
+    /// This one: in the subnet, or link-local.
+    Address(Address),
+}
+
+/// A claim as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimSpec {
+    /// The tenant that will own it.
+    pub tenant: Name,
+    /// Its name: the idempotency key.
+    pub name: Name,
+    /// The pool to take from.
+    pub pool: PoolRef,
+    /// The length wanted; the pool's default where neither this nor `cidr` is given.
+    pub prefix_length: Option<u8>,
+    /// Exactly this block.
+    pub cidr: Option<Prefix>,
+    /// The family as a check.
+    pub family: Option<Family>,
+    /// Key of the holder.
+    pub owner: Option<Owner>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its annotations.
+    pub annotations: Labels,
+    /// What it is for.
+    pub description: Box<str>,
+}
+
+/// A release as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRelease {
+    /// The claim's tenant.
+    pub tenant: Name,
+    /// The claim.
+    pub name: Name,
+    /// The holding that is meant; without it, whatever the name holds now.
+    pub generation: Option<u64>,
+}

@@ -1,0 +1,258 @@
+//! What a reader sees: objects as values, cut loose from the state.
+//!
+//! All times are wall time for people, in milliseconds since the Unix epoch.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{ClaimSpec, PoolSpec, TenantSpec};
+use crate::count::Count;
+use crate::name::{Labels, Name, Owner};
+use crate::prefix::{Address, Family, Prefix};
+
+/// Why a block is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Purpose {
+    /// By a claim.
+    Claim,
+    /// By a child pool.
+    Child,
+    /// Withheld from allocation.
+    Reservation,
+}
+
+/// Where a holding is in its life (SPEC §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// Given, not confirmed.
+    Allocated,
+    /// Given and confirmed.
+    InUse,
+    /// Given back; kept for its holder until the grace is over.
+    Released,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantView {
+    /// As asked for.
+    pub spec: TenantSpec,
+    /// What it holds, in the units of its quota.
+    pub usage: Usage,
+    /// Revision at which it was made or last edited.
+    pub revision: u64,
+    /// When it was made.
+    pub created_at_ms: u64,
+    /// When it was last edited.
+    pub updated_at_ms: u64,
+}
+
+/// What a tenant holds, in the units of its quota.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Pools.
+    pub pools: u64,
+    /// Claims.
+    pub claims: u64,
+    /// IPv4 addresses in claims.
+    pub ipv4_addresses: u64,
+    /// IPv6 claims in units of a /64.
+    pub ipv6_prefixes_64: u128,
+}
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolView {
+    /// As asked for.
+    pub spec: PoolSpec,
+    /// The routing domain in which it lies.
+    pub space: Name,
+    /// The blocks that it has.
+    pub cidrs: Vec<PoolCidrView>,
+    /// Their family.
+    pub family: Family,
+    /// Bounds and default as they are in force.
+    pub min_prefix_length: u8,
+    /// See `min_prefix_length`.
+    pub max_prefix_length: u8,
+    /// `None` where a claim must name its length.
+    pub default_prefix_length: Option<u8>,
+    /// In addresses.
+    pub capacity: Capacity,
+    /// In blocks of the default length.
+    pub blocks: Option<Blocks>,
+    /// (allocated + released) / (total − reserved) in ten-thousandths, rounded down.
+    pub utilization_e4: u32,
+    /// 1 − largest free block / free, in ten-thousandths, rounded down.
+    pub fragmentation_e4: u32,
+    /// `None` when nothing is free.
+    pub largest_free_prefix_length: Option<u8>,
+    /// Child pools.
+    pub children: u64,
+    /// Claims by phase.
+    pub claims: ClaimCounts,
+    /// Revision at which it was made or last edited.
+    pub revision: u64,
+    /// Revision of the last change of what it holds.
+    pub content_revision: u64,
+    /// When it was made.
+    pub created_at_ms: u64,
+    /// When it was last edited.
+    pub updated_at_ms: u64,
+}
+
+/// One block of a pool with what its holders configure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolCidrView {
+    /// The block.
+    pub cidr: Prefix,
+    /// The on-link prefix.
+    pub subnet: Prefix,
+    /// The gateway, resolved.
+    pub gateway: Option<Address>,
+}
+
+/// A pool's addresses: `total = allocated + released + reserved + available`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// All.
+    pub total: Count,
+    /// Held by claims and child pools.
+    pub allocated: Count,
+    /// The part of `allocated` that is in use.
+    pub in_use: Count,
+    /// Within their grace.
+    pub released: Count,
+    /// Withheld.
+    pub reserved: Count,
+    /// Free.
+    pub available: Count,
+}
+
+/// A pool in blocks of its default length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// The length.
+    pub prefix_length: u8,
+    /// How many there are in all.
+    pub total: Count,
+    /// How many more claims of that length succeed now.
+    pub available: Count,
+}
+
+/// Claims of a pool by phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimCounts {
+    /// All that are not released.
+    pub allocated: u64,
+    /// The part of `allocated` that is in use.
+    pub in_use: u64,
+    /// Within their grace.
+    pub released: u64,
+}
+
+/// A claim, or one holding of it that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// As asked for.
+    pub spec: ClaimSpec,
+    /// The pool that it was taken from, by tenant and name.
+    pub pool_tenant: Name,
+    /// See `pool_tenant`.
+    pub pool: Name,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The block.
+    pub block: Prefix,
+    /// The on-link prefix that the holder configures.
+    pub subnet: Prefix,
+    /// The gateway that the holder configures.
+    pub gateway: Option<Address>,
+    /// Fences this holding.
+    pub generation: u64,
+    /// The same block came back to the same holder.
+    pub returned: bool,
+    /// When this generation was given.
+    pub allocated_at_ms: u64,
+    /// When it was given back, for a holding that has ended.
+    pub released_at_ms: Option<u64>,
+    /// Revision of its last change.
+    pub revision: u64,
+}
+
+/// The system's record that a block is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocationView {
+    /// The block.
+    pub cidr: Prefix,
+    /// The routing domain.
+    pub space: Name,
+    /// Tenant of the pool that it is held from.
+    pub tenant: Name,
+    /// The pool that it is held from.
+    pub pool: Name,
+    /// Why it is held.
+    pub purpose: Purpose,
+    /// The claim, for purpose `Claim`: tenant and name.
+    pub claim: Option<(Name, Name)>,
+    /// The child pool, for purpose `Child`: tenant and name.
+    pub child: Option<(Name, Name)>,
+    /// Why, for purpose `Reservation`.
+    pub reason: Option<String>,
+    /// Key of the holder.
+    pub owner: Option<Owner>,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Fences this holding.
+    pub generation: u64,
+    /// When it was given.
+    pub allocated_at_ms: u64,
+    /// Revision of its last change.
+    pub revision: u64,
+}
+
+/// Who has an address or block, at present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupView {
+    /// What was asked.
+    pub query: Prefix,
+    /// The pools that contain it, the root first.
+    pub pools: Vec<(Name, Name)>,
+    /// The allocation that contains it in the innermost pool, if any.
+    pub allocation: Option<AllocationView>,
+    /// The claim that holds it, if any.
+    pub claim: Option<Box<ClaimView>>,
+}
+
+/// A pool with its descendants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeNode {
+    /// The pool's tenant.
+    pub tenant: Name,
+    /// The pool.
+    pub name: Name,
+    /// Its blocks.
+    pub cidrs: Vec<Prefix>,
+    /// Its addresses.
+    pub capacity: Capacity,
+    /// See [`PoolView::utilization_e4`].
+    pub utilization_e4: u32,
+    /// Addresses that claims really hold, in it and below it.
+    pub held_below: Count,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its child pools, by address.
+    pub children: Vec<TreeNode>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T, K> {
+    /// The items, in the order of their keys.
+    pub items: Vec<T>,
+    /// The key to go on after; `None` at the end.
+    pub next: Option<K>,
+}

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::count::Count;
-use crate::name::{Name, Owner};
+use crate::name::Name;
 use crate::prefix::{Family, Prefix};
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
@@ -61,6 +61,11 @@ pub enum Rejection {
         /// The one asked for.
         asked: u32,
     },
+    /// The cluster has its id already.
+    AlreadyFormed {
+        /// The id that it has.
+        cluster_id: u128,
+    },
     /// Fields that contradict each other or the object they refer to.
     InvalidField(Vec<FieldProblem>),
     /// No such tenant, or not for this caller.
@@ -83,6 +88,15 @@ pub enum Rejection {
         claim: Name,
         /// The last holding under that name, while the events reach back.
         ended: Option<Box<ClaimView>>,
+    },
+    /// No pool of the tenant's space holds exactly that block.
+    AllocationNotFound {
+        /// The tenant.
+        tenant: Name,
+        /// The routing domain.
+        space: Name,
+        /// The block.
+        cidr: Prefix,
     },
     /// The name is taken by something of other content.
     AlreadyExists {
@@ -241,15 +255,4 @@ pub struct FieldProblem {
     pub problem: String,
     /// What would be right, as a clause.
     pub allowed: String,
-}
-
-/// Who holds something, where the caller may know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Its tenant.
-    pub tenant: Name,
-    /// Its name.
-    pub name: Name,
-    /// Its owner key.
-    pub owner: Option<Owner>,
 }

@@ -15,6 +15,8 @@ use crate::prefix::{Address, Family, Prefix};
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Most operations in one batch.
 pub const BATCH_OPERATIONS_MAX: usize = 1_000;
+/// The routing domain of a root pool that names none.
+pub const SPACE_DEFAULT: &str = "default";
 
 /// Where in the log an entry stands: the leadership that appended it, and its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +186,7 @@ pub struct PoolSpec {
 pub enum PoolSource {
     /// Stated by the user.
     Root {
-        /// The routing domain; `default` when absent.
+        /// The routing domain; [`SPACE_DEFAULT`] when absent.
         space: Option<Name>,
         /// One or more, of one family.
         cidrs: Vec<PoolCidr>,

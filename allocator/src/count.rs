@@ -19,22 +19,28 @@ pub struct Count {
 
 impl Count {
     /// Zero.
-    pub const ZERO: Self = Self { low: 0, whole: false };
+    pub const ZERO: Self = Self {
+        low: 0,
+        whole: false,
+    };
     /// 2^128.
-    pub const MAX: Self = Self { low: 0, whole: true };
+    pub const MAX: Self = Self {
+        low: 0,
+        whole: true,
+    };
 
     /// A number below 2^128.
     pub const fn new(value: u128) -> Self {
-        Self { low: value, whole: false }
+        Self {
+            low: value,
+            whole: false,
+        }
     }
 
     /// 2^`exponent`; `None` above 128.
-    pub const fn power_of_two(exponent: u8) -> Option<Self> {
+    pub fn power_of_two(exponent: u8) -> Option<Self> {
         match exponent {
-            0..=127 => match 1_u128.checked_shl(exponent as u32) {
-                Some(low) => Some(Self { low, whole: false }),
-                None => None,
-            },
+            0..=127 => 1_u128.checked_shl(u32::from(exponent)).map(Self::new),
             128 => Some(Self::MAX),
             _ => None,
         }
@@ -75,7 +81,10 @@ impl Count {
             (false, true) => None,
             (true, false) if other.low == 0 => Some(self),
             // 2^128 − low is the two's complement of low, which is not zero here.
-            (true, false) => Some(Self { low: other.low.wrapping_neg(), whole: false }),
+            (true, false) => Some(Self {
+                low: other.low.wrapping_neg(),
+                whole: false,
+            }),
             (false, false) => match self.low.checked_sub(other.low) {
                 Some(low) => Some(Self { low, whole: false }),
                 None => None,
@@ -84,7 +93,7 @@ impl Count {
     }
 
     /// `self` × 2^`exponent`; `None` above 2^128.
-    pub const fn checked_shl(self, exponent: u8) -> Option<Self> {
+    pub fn checked_shl(self, exponent: u8) -> Option<Self> {
         if self.is_zero() || exponent == 0 {
             return Some(self);
         }
@@ -92,15 +101,11 @@ impl Count {
             return None;
         }
         let zeros = self.low.leading_zeros();
-        if exponent as u32 <= zeros {
-            return match self.low.checked_shl(exponent as u32) {
-                Some(low) => Some(Self { low, whole: false }),
-                // Only 0 or 1 has so many leading zeros that the shift may be 128.
-                None => None,
-            };
+        if u32::from(exponent) <= zeros {
+            return self.low.checked_shl(u32::from(exponent)).map(Self::new);
         }
         // One bit beyond: exactly 2^128 when the value is a power of two.
-        if self.low.is_power_of_two() && exponent as u32 == zeros.saturating_add(1) {
+        if self.low.is_power_of_two() && u32::from(exponent) == zeros.saturating_add(1) {
             Some(Self::MAX)
         } else {
             None
@@ -135,7 +140,9 @@ impl Count {
         let mask = u128::from(u64::MAX);
         // Two limbs of 64 bits; each product is below 2^96.
         let low = (self.low & mask).saturating_mul(factor);
-        let high = (self.low >> 64_u32).saturating_mul(factor).saturating_add(low >> 64_u32);
+        let high = (self.low >> 64_u32)
+            .saturating_mul(factor)
+            .saturating_add(low >> 64_u32);
         (high >> 64_u32, (high & mask) << 64_u32 | (low & mask))
     }
 }
@@ -185,8 +192,14 @@ mod tests {
         let half = Count::power_of_two(127).unwrap();
         assert_eq!(half.checked_add(half), Some(Count::MAX));
         assert_eq!(Count::MAX.checked_sub(half), Some(half));
-        assert_eq!(Count::MAX.checked_sub(Count::new(1)), Some(Count::new(u128::MAX)));
-        assert_eq!(Count::new(u128::MAX).checked_add(Count::new(1)), Some(Count::MAX));
+        assert_eq!(
+            Count::MAX.checked_sub(Count::new(1)),
+            Some(Count::new(u128::MAX))
+        );
+        assert_eq!(
+            Count::new(u128::MAX).checked_add(Count::new(1)),
+            Some(Count::MAX)
+        );
         assert_eq!(Count::MAX.checked_add(Count::new(1)), None);
         assert_eq!(Count::new(u128::MAX).checked_add(Count::new(2)), None);
         assert_eq!(Count::ZERO.checked_sub(Count::new(1)), None);
@@ -195,7 +208,10 @@ mod tests {
         assert_eq!(Count::new(2).checked_shl(127), Some(Count::MAX));
         assert_eq!(Count::new(3).checked_shl(127), None);
         assert_eq!(Count::power_of_two(129), None);
-        assert_eq!(Count::MAX.to_string(), "340282366920938463463374607431768211456");
+        assert_eq!(
+            Count::MAX.to_string(),
+            "340282366920938463463374607431768211456"
+        );
     }
 
     #[test]
@@ -203,7 +219,10 @@ mod tests {
         assert_eq!(Count::new(1).ratio_e4(Count::new(3)), 3_333);
         assert_eq!(Count::MAX.ratio_e4(Count::MAX), 10_000);
         assert_eq!(Count::new(u128::MAX).ratio_e4(Count::MAX), 9_999);
-        assert_eq!(Count::power_of_two(127).unwrap().ratio_e4(Count::MAX), 5_000);
+        assert_eq!(
+            Count::power_of_two(127).unwrap().ratio_e4(Count::MAX),
+            5_000
+        );
         assert_eq!(Count::new(5).ratio_e4(Count::ZERO), 0);
         assert_eq!(Count::ZERO.ratio_e4(Count::new(7)), 0);
     }

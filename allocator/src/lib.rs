@@ -4,12 +4,33 @@
 //! depends on the state before it and on the entry, and on nothing else: this crate has no clock,
 //! no randomness, no threads, no IO and, being `no_std`, cannot get at any of them.
 #![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic
+    )
+)]
 
 extern crate alloc;
 
 pub mod answer;
+pub mod clock;
 pub mod command;
 pub mod count;
+mod digest;
+pub mod filter;
+pub mod free;
+mod hashed;
 pub mod name;
+mod ordered;
+mod paged;
+pub mod pages;
 pub mod prefix;
+mod record;
+pub mod state;
 pub mod view;
+
+pub use state::State;

@@ -64,16 +64,23 @@ impl Prefix {
     /// [`InvalidPrefix::HostBits`], with the block that was probably meant, when bits beyond the
     /// length are set.
     pub fn new(address: Address, length: u8) -> Result<Self, InvalidPrefix> {
-        let net = IpNet::new(address, length)
-            .map_err(|_| InvalidPrefix::Length { bits: Family::of(address).bits() })?;
+        let net = IpNet::new(address, length).map_err(|_| InvalidPrefix::Length {
+            bits: Family::of(address).bits(),
+        })?;
         let canonical = Self(net.trunc());
-        if canonical.0 == net { Ok(canonical) } else { Err(InvalidPrefix::HostBits { canonical }) }
+        if canonical.0 == net {
+            Ok(canonical)
+        } else {
+            Err(InvalidPrefix::HostBits { canonical })
+        }
     }
 
     /// The block of `length` around `address`: bits beyond the length are cleared. `None` when the
     /// length is above the family's bits.
     pub fn around(address: Address, length: u8) -> Option<Self> {
-        IpNet::new(address, length).ok().map(|net| Self(net.trunc()))
+        IpNet::new(address, length)
+            .ok()
+            .map(|net| Self(net.trunc()))
     }
 
     /// The block of one address.
@@ -111,7 +118,8 @@ impl Prefix {
 
     /// How many addresses it has, all of them counted.
     pub fn size(self) -> Count {
-        Count::power_of_two(self.family().bits().saturating_sub(self.length())).unwrap_or(Count::MAX)
+        Count::power_of_two(self.family().bits().saturating_sub(self.length()))
+            .unwrap_or(Count::MAX)
     }
 
     /// `other` lies in this block or is this block; never across families.
@@ -146,7 +154,9 @@ pub fn address_number(address: Address) -> u128 {
 /// The address of a number; `None` for an IPv4 number above 32 bits.
 pub fn address_of_number(family: Family, number: u128) -> Option<Address> {
     match family {
-        Family::IPv4 => u32::try_from(number).ok().map(|bits| Address::V4(Ipv4Addr::from_bits(bits))),
+        Family::IPv4 => u32::try_from(number)
+            .ok()
+            .map(|bits| Address::V4(Ipv4Addr::from_bits(bits))),
         Family::IPv6 => Some(Address::V6(Ipv6Addr::from_bits(number))),
     }
 }
@@ -159,7 +169,11 @@ impl PartialOrd for Prefix {
 
 impl Ord for Prefix {
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        (self.family(), self.first(), self.length()).cmp(&(other.family(), other.first(), other.length()))
+        (self.family(), self.first(), self.length()).cmp(&(
+            other.family(),
+            other.first(),
+            other.length(),
+        ))
     }
 }
 
@@ -190,7 +204,9 @@ impl FromStr for Prefix {
             return Err(InvalidPrefix::Syntax);
         }
         let bits = Family::of(address).bits();
-        let length = length.parse::<u8>().map_err(|_| InvalidPrefix::Length { bits })?;
+        let length = length
+            .parse::<u8>()
+            .map_err(|_| InvalidPrefix::Length { bits })?;
         Self::new(address, length)
     }
 }
@@ -217,7 +233,9 @@ impl fmt::Display for InvalidPrefix {
         match self {
             Self::Syntax => f.write_str("not a CIDR such as 10.0.1.0/24 or 2001:db8::/48"),
             Self::Length { bits } => write!(f, "the prefix length is above {bits}"),
-            Self::HostBits { canonical } => write!(f, "host bits are set; the block is {canonical}"),
+            Self::HostBits { canonical } => {
+                write!(f, "host bits are set; the block is {canonical}")
+            }
         }
     }
 }

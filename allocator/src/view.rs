@@ -90,6 +90,9 @@ pub struct PoolView {
     pub fragmentation_e4: u32,
     /// `None` when nothing is free.
     pub largest_free_prefix_length: Option<u8>,
+    /// Since when no block of the default length (where there is none: no address) has been free;
+    /// `None` while one is.
+    pub exhausted_since_ms: Option<u64>,
     /// Child pools.
     pub children: u64,
     /// Claims by phase.
@@ -244,8 +247,59 @@ pub struct TreeNode {
     pub held_below: Count,
     /// Its labels.
     pub labels: Labels,
-    /// Its child pools, by address.
+    /// How many child pools it has.
+    pub children_total: u64,
+    /// Its child pools, by address; fewer than `children_total` where the tree would be too large.
     pub children: Vec<TreeNode>,
+}
+
+/// What happened at one revision, in the order of [`EventId`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Where it stands among all events.
+    pub id: EventId,
+    /// What happened.
+    pub kind: EventKind,
+    /// Wall time at which it happened.
+    pub at_ms: u64,
+    /// The tenant that it concerns.
+    pub tenant: Name,
+    /// The pool that it concerns.
+    pub pool: Option<Name>,
+    /// The holding that it concerns.
+    pub generation: Option<u64>,
+    /// That holding: as it is, or as it last was.
+    pub claim: Option<Box<ClaimView>>,
+    /// The subject that asked for it; empty while access control is off.
+    pub actor: Box<str>,
+    /// Where the request came from; may be empty.
+    pub source: Box<str>,
+}
+
+/// The place of an event: written `revision.ordinal`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId {
+    /// The revision that it belongs to.
+    pub revision: u64,
+    /// Its place among the events of that revision, from 0.
+    pub ordinal: u32,
+}
+
+/// What an event tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A tenant was made.
+    TenantCreated,
+    /// A tenant was removed.
+    TenantDeleted,
+    /// A pool was made.
+    PoolCreated,
+    /// A pool was removed.
+    PoolDeleted,
+    /// A block was given to a claim.
+    Allocated,
+    /// A claim gave its block back.
+    Released,
 }
 
 /// One page of a list.

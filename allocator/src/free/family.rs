@@ -1,0 +1,223 @@
+//! Both families behind one face: tries over [`Prefix`].
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::ops::ControlFlow;
+
+use super::find::Wanted;
+use super::nodes::Nodes;
+use super::trie::{Refused, Trie};
+use super::width::Block;
+use crate::count::Count;
+use crate::prefix::{Address, Prefix};
+
+/// The nodes of all tries of both families.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FreeNodes {
+    v4: Nodes<u32>,
+    v6: Nodes<u128>,
+}
+
+/// The trie of one CIDR.
+#[derive(Debug, Clone)]
+pub(crate) enum CidrTrie {
+    V4(Trie<u32>),
+    V6(Trie<u128>),
+}
+
+/// A prefix as a block of its own family.
+enum FamilyBlock {
+    V4(Block<u32>),
+    V6(Block<u128>),
+}
+
+fn family_block(prefix: Prefix) -> FamilyBlock {
+    match prefix.first() {
+        Address::V4(v4) => FamilyBlock::V4(Block {
+            address: v4.to_bits(),
+            length: prefix.length(),
+        }),
+        Address::V6(v6) => FamilyBlock::V6(Block {
+            address: v6.to_bits(),
+            length: prefix.length(),
+        }),
+    }
+}
+
+fn prefix_v4(block: Block<u32>) -> Prefix {
+    Prefix::new(
+        Address::V4(Ipv4Addr::from_bits(block.address)),
+        block.length,
+    )
+    .expect("blocks of a trie are aligned")
+}
+
+fn prefix_v6(block: Block<u128>) -> Prefix {
+    Prefix::new(
+        Address::V6(Ipv6Addr::from_bits(block.address)),
+        block.length,
+    )
+    .expect("blocks of a trie are aligned")
+}
+
+impl CidrTrie {
+    /// A CIDR of which nothing is held.
+    pub(crate) fn new(cidr: Prefix) -> Self {
+        match family_block(cidr) {
+            FamilyBlock::V4(block) => Self::V4(Trie::new(block)),
+            FamilyBlock::V6(block) => Self::V6(Trie::new(block)),
+        }
+    }
+
+    pub(crate) fn cidr(&self) -> Prefix {
+        match self {
+            Self::V4(trie) => prefix_v4(trie.cidr()),
+            Self::V6(trie) => prefix_v6(trie.cidr()),
+        }
+    }
+
+    /// Takes a free block; what stands in the way otherwise (`None`: it is not in the CIDR).
+    pub(crate) fn take(
+        &mut self,
+        nodes: &mut FreeNodes,
+        prefix: Prefix,
+        hold: u32,
+    ) -> Result<(), Option<u32>> {
+        match (self, family_block(prefix)) {
+            (Self::V4(trie), FamilyBlock::V4(block)) => trie
+                .take(&mut nodes.v4, block, hold)
+                .map_err(|refused| holder(&refused)),
+            (Self::V6(trie), FamilyBlock::V6(block)) => trie
+                .take(&mut nodes.v6, block, hold)
+                .map_err(|refused| holder(&refused)),
+            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => Err(None),
+        }
+    }
+
+    /// Gives a held block back; `None` where exactly that block is not held.
+    pub(crate) fn give(&mut self, nodes: &mut FreeNodes, prefix: Prefix) -> Option<u32> {
+        match (self, family_block(prefix)) {
+            (Self::V4(trie), FamilyBlock::V4(block)) => trie.give(&mut nodes.v4, block),
+            (Self::V6(trie), FamilyBlock::V6(block)) => trie.give(&mut nodes.v6, block),
+            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+        }
+    }
+
+    /// The lowest free block of a length.
+    pub(crate) fn find(&self, nodes: &FreeNodes, length: u8) -> Option<Prefix> {
+        match self {
+            Self::V4(trie) => trie
+                .find(&nodes.v4, length, Wanted::UpTo(length))
+                .map(prefix_v4),
+            Self::V6(trie) => trie
+                .find(&nodes.v6, length, Wanted::UpTo(length))
+                .map(prefix_v6),
+        }
+    }
+
+    /// The hold that contains a block (or is it).
+    pub(crate) fn covering(&self, nodes: &FreeNodes, prefix: Prefix) -> Option<u32> {
+        match (self, family_block(prefix)) {
+            (Self::V4(trie), FamilyBlock::V4(block)) => {
+                trie.covering(&nodes.v4, block).map(|(_, hold)| hold)
+            }
+            (Self::V6(trie), FamilyBlock::V6(block)) => {
+                trie.covering(&nodes.v6, block).map(|(_, hold)| hold)
+            }
+            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+        }
+    }
+
+    /// The first hold by address that has an address in common with a block.
+    pub(crate) fn overlapping(&self, nodes: &FreeNodes, prefix: Prefix) -> Option<u32> {
+        match (self, family_block(prefix)) {
+            (Self::V4(trie), FamilyBlock::V4(block)) => {
+                trie.overlapping(&nodes.v4, block).map(|(_, hold)| hold)
+            }
+            (Self::V6(trie), FamilyBlock::V6(block)) => {
+                trie.overlapping(&nodes.v6, block).map(|(_, hold)| hold)
+            }
+            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+        }
+    }
+
+    /// Visits the holds whose first address is not below `first`, by address. A `first` of the other
+    /// family is before or after all of them, as families are ordered.
+    pub(crate) fn holds_from(
+        &self,
+        nodes: &FreeNodes,
+        first: Option<Address>,
+        visit: &mut impl FnMut(u32) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match (self, first) {
+            (Self::V4(trie), None) => {
+                trie.holds(&nodes.v4, 0, u32::MAX, &mut |_, hold| visit(hold))
+            }
+            (Self::V4(trie), Some(Address::V4(first))) => {
+                trie.holds(&nodes.v4, first.to_bits(), u32::MAX, &mut |_, hold| {
+                    visit(hold)
+                })
+            }
+            (Self::V4(_), Some(Address::V6(_))) => ControlFlow::Continue(()),
+            (Self::V6(trie), None | Some(Address::V4(_))) => {
+                trie.holds(&nodes.v6, 0, u128::MAX, &mut |_, hold| visit(hold))
+            }
+            (Self::V6(trie), Some(Address::V6(first))) => {
+                trie.holds(&nodes.v6, first.to_bits(), u128::MAX, &mut |_, hold| {
+                    visit(hold)
+                })
+            }
+        }
+    }
+
+    /// Visits the maximal free blocks that are wanted, by address.
+    pub(crate) fn free(
+        &self,
+        nodes: &FreeNodes,
+        wanted: Wanted,
+        visit: &mut impl FnMut(Prefix) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self {
+            Self::V4(trie) => trie.free(&nodes.v4, wanted, &mut |block| visit(prefix_v4(block))),
+            Self::V6(trie) => trie.free(&nodes.v6, wanted, &mut |block| visit(prefix_v6(block))),
+        }
+    }
+
+    /// How many maximal free blocks of a length there are.
+    pub(crate) fn count(&self, length: u8) -> u32 {
+        match self {
+            Self::V4(trie) => trie.count(length),
+            Self::V6(trie) => trie.count(length),
+        }
+    }
+
+    /// How many blocks of a length could be taken one after the other.
+    pub(crate) fn available(&self, length: u8) -> Count {
+        match self {
+            Self::V4(trie) => trie.available(length),
+            Self::V6(trie) => trie.available(length),
+        }
+    }
+
+    /// Length of the largest free block.
+    pub(crate) fn largest(&self, nodes: &FreeNodes) -> Option<u8> {
+        match self {
+            Self::V4(trie) => trie.largest(&nodes.v4),
+            Self::V6(trie) => trie.largest(&nodes.v6),
+        }
+    }
+
+    /// See [`Trie::audit`].
+    pub(crate) fn audit(&self, nodes: &FreeNodes) -> Result<(), u8> {
+        match self {
+            Self::V4(trie) => trie.audit(&nodes.v4),
+            Self::V6(trie) => trie.audit(&nodes.v6),
+        }
+    }
+}
+
+fn holder<A>(refused: &Refused<A>) -> Option<u32> {
+    match refused {
+        Refused::Outside => None,
+        Refused::Taken { hold, .. } => Some(*hold),
+    }
+}

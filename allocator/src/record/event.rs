@@ -1,0 +1,66 @@
+//! An event: what happened, in a fixed size.
+
+use serde::{Deserialize, Serialize};
+
+use crate::view::{EventId, EventKind};
+
+/// Number of an interned text; `None` is the empty text.
+pub(crate) type TextId = Option<core::num::NonZeroU32>;
+
+/// One event. Names are interned; the holding is found by its generation, alive or ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Event {
+    pub(crate) revision: u64,
+    /// Wall time, for people.
+    pub(crate) at_ms: u64,
+    /// The log's clock, for the age.
+    pub(crate) now_ms: u64,
+    /// The holding; 0 where the event concerns none.
+    pub(crate) generation: u64,
+    pub(crate) tenant: TextId,
+    pub(crate) pool: TextId,
+    pub(crate) actor: TextId,
+    pub(crate) source: TextId,
+    pub(crate) ordinal: u32,
+    /// The holding's record while it is held; vacant or another's afterwards.
+    pub(crate) hold: u32,
+    pub(crate) kind: EventKind,
+}
+
+/// What an event counts against the bound on bytes.
+pub(crate) const EVENT_WEIGHT: u64 = 64;
+
+impl Event {
+    pub(crate) fn id(&self) -> EventId {
+        EventId {
+            revision: self.revision,
+            ordinal: self.ordinal,
+        }
+    }
+
+    /// The texts that it refers to.
+    pub(crate) fn texts(&self) -> [TextId; 4] {
+        [self.tenant, self.pool, self.actor, self.source]
+    }
+
+    /// It tells the end of a holding, and so keeps the record of it.
+    pub(crate) fn ends_holding(&self) -> bool {
+        match self.kind {
+            EventKind::Released | EventKind::PoolDeleted => self.generation != 0,
+            EventKind::TenantCreated
+            | EventKind::TenantDeleted
+            | EventKind::PoolCreated
+            | EventKind::Allocated => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_at_most_64_bytes() {
+        assert!(size_of::<Option<Event>>() <= 64);
+    }
+}

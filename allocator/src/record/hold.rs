@@ -1,0 +1,106 @@
+//! A held block.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PackedLabels, PoolId, TenantId};
+use crate::name::{Name, Owner};
+use crate::prefix::Prefix;
+use crate::view::{Phase, Purpose};
+
+/// A block that is held from a pool. There may be millions: what few of them have is behind a pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) block: Prefix,
+    pub(crate) phase: Phase,
+    /// The same block came back to the same holder.
+    pub(crate) returned: bool,
+    pub(crate) pool: PoolId,
+    pub(crate) generation: u64,
+    /// Revision of the last change.
+    pub(crate) revision: u64,
+    /// Wall time at which this generation was given.
+    pub(crate) allocated_at_ms: u64,
+    pub(crate) holder: Holder,
+}
+
+/// By whom or what a block is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Holder {
+    Claim(Claim),
+    Child { pool: PoolId },
+    Reservation { reason: Arc<str> },
+}
+
+/// The claim that holds a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Claim {
+    /// The tenant that owns the claim.
+    pub(crate) tenant: TenantId,
+    pub(crate) asked: Asked,
+    pub(crate) name: Name,
+    pub(crate) extras: Option<Arc<Extras>>,
+}
+
+/// How a claim was asked for, as far as its block does not tell it; repeats are compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) prefix_length: Option<u8>,
+    /// Exactly this block was asked for.
+    pub(crate) cidr: bool,
+    /// The family was stated.
+    pub(crate) family: bool,
+}
+
+/// What not every claim has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extras {
+    pub(crate) owner: Option<Owner>,
+    pub(crate) labels: PackedLabels,
+    pub(crate) annotations: PackedLabels,
+    pub(crate) description: Box<str>,
+}
+
+impl Hold {
+    pub(crate) fn purpose(&self) -> Purpose {
+        match self.holder {
+            Holder::Claim(_) => Purpose::Claim,
+            Holder::Child { .. } => Purpose::Child,
+            Holder::Reservation { .. } => Purpose::Reservation,
+        }
+    }
+
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        match &self.holder {
+            Holder::Claim(claim) => Some(claim),
+            Holder::Child { .. } | Holder::Reservation { .. } => None,
+        }
+    }
+}
+
+impl Claim {
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        self.extras.as_ref()?.owner.as_ref()
+    }
+
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.extras.as_ref()?.labels.get(key)
+    }
+}
+
+impl Extras {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let owner = self.owner.as_ref().map_or(0, |owner| owner.as_str().len());
+        [
+            owner,
+            self.labels.bytes(),
+            self.annotations.bytes(),
+            self.description.len(),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+    }
+}

@@ -1,0 +1,215 @@
+//! From the state to its pages and back.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use serde::Serialize;
+
+use crate::digest::Digester;
+use crate::paged::Leaf;
+use crate::pages::{Body, Cut, LoadError, Page, PageKey};
+use crate::record::{Holder, Meta, TextId, table};
+
+use super::State;
+use super::texts::id_of;
+
+impl State {
+    /// Holds the state fast as it is, between two entries. Takes microseconds whatever its size; what
+    /// changes afterwards is copied page by page as long as the cut lives.
+    pub fn cut(&mut self) -> Cut {
+        let epoch = self.epoch;
+        self.epoch = epoch.saturating_add(1);
+        Cut {
+            epoch,
+            digest: self.digest(),
+            meta: self.meta_now(),
+            tenants: self.tables.tenants.paged(),
+            pools: self.tables.pools.paged(),
+            contents: self.tables.contents.paged(),
+            holds: self.tables.holds.paged(),
+            texts: self.tables.texts.paged(),
+            events: self.tables.events.paged(),
+            ended: self.tables.ended.paged(),
+        }
+    }
+
+    /// The state that the pages of one cut make, in any order. Everything that is not written is
+    /// built again, and the digest is compared.
+    ///
+    /// # Errors
+    /// [`LoadError`]: a page is missing, twice there or damaged.
+    pub fn from_pages(pages: impl IntoIterator<Item = (PageKey, Page)>) -> Result<Self, LoadError> {
+        let mut state = Self::new();
+        let mut counters = None;
+        for (key, page) in pages {
+            let placed = match page.0 {
+                Body::Meta(found) => {
+                    let first = counters.replace(*found).is_none();
+                    (first
+                        && key
+                            == PageKey {
+                                table: table::META,
+                                index: 0,
+                            })
+                    .then_some(())
+                }
+                body => state.page_insert(key, body),
+            };
+            placed.ok_or(LoadError::PageMisplaced(key))?;
+        }
+        let (meta, written) = counters.ok_or(LoadError::MetaMissing)?;
+        state.rings_bound(&meta)?;
+        state.meta = meta;
+        state.sum = state.sum_of_records();
+        let found = state.digest();
+        if found != written {
+            return Err(LoadError::DigestMismatch { written, found });
+        }
+        state
+            .index_build()
+            .map_err(|what| LoadError::Inconsistent(String::from(what)))?;
+        Ok(state)
+    }
+
+    fn page_insert(&mut self, key: PageKey, body: Body) -> Option<()> {
+        let tables = &mut self.tables;
+        match (key.table, body) {
+            (table::TENANTS, Body::Tenants(leaf)) => {
+                tables.tenants.leaf_insert(key.index, owned(leaf))
+            }
+            (table::POOLS, Body::Pools(leaf)) => tables.pools.leaf_insert(key.index, owned(leaf)),
+            (table::CONTENTS, Body::Contents(leaf)) => {
+                tables.contents.leaf_insert(key.index, owned(leaf))
+            }
+            (table::HOLDS, Body::Holds(leaf)) => tables.holds.leaf_insert(key.index, owned(leaf)),
+            (table::TEXTS, Body::Texts(leaf)) => tables.texts.leaf_insert(key.index, owned(leaf)),
+            (table::EVENTS, Body::Events(leaf)) => {
+                tables.events.leaf_insert(key.index, owned(leaf))
+            }
+            (table::ENDED, Body::Ended(leaf)) => tables.ended.leaf_insert(key.index, owned(leaf)),
+            _ => None,
+        }
+    }
+
+    fn rings_bound(&mut self, meta: &Meta) -> Result<(), LoadError> {
+        let broken = |what: &str| LoadError::Inconsistent(format!("the {what} have gaps"));
+        self.tables
+            .events
+            .bound(meta.events.0, meta.events.1)
+            .ok_or_else(|| broken("events"))?;
+        self.tables
+            .ended
+            .bound(meta.ended.0, meta.ended.1)
+            .ok_or_else(|| broken("ended holdings"))
+    }
+
+    /// The digest without the counters, from all records.
+    pub(super) fn sum_of_records(&self) -> u128 {
+        let mut digester = Digester::default();
+        let mut sum = 0_u128;
+        let tables = &self.tables;
+        sum_table(
+            &mut digester,
+            &mut sum,
+            table::TENANTS,
+            tables.tenants.iter(),
+        );
+        sum_table(&mut digester, &mut sum, table::POOLS, tables.pools.iter());
+        sum_table(
+            &mut digester,
+            &mut sum,
+            table::CONTENTS,
+            tables.contents.iter(),
+        );
+        sum_table(&mut digester, &mut sum, table::HOLDS, tables.holds.iter());
+        sum_table(&mut digester, &mut sum, table::TEXTS, tables.texts.iter());
+        sum_table(&mut digester, &mut sum, table::EVENTS, tables.events.iter());
+        sum_table(&mut digester, &mut sum, table::ENDED, tables.ended.iter());
+        sum
+    }
+
+    /// Builds all that follows from the records; what they contradict is told.
+    fn index_build(&mut self) -> Result<(), &'static str> {
+        let (tables, index, texts) = (&self.tables, &mut self.index, &mut self.texts);
+        for (place, text) in tables.texts.iter() {
+            if texts.find(tables, text).is_some() {
+                return Err("two texts are the same");
+            }
+            texts.add(tables, place, text);
+        }
+        let mut refer = |ids: &[TextId]| {
+            for id in ids {
+                let there = id.is_none_or(|number| {
+                    tables.texts.get(number.get().saturating_sub(1)).is_some()
+                });
+                if !there {
+                    return Err("a text is missing");
+                }
+                texts.refer(*id);
+            }
+            Ok(())
+        };
+        for (id, tenant) in tables.tenants.iter() {
+            index.tenant_add(tables, id, tenant)?;
+            refer(&[tenant.text])?;
+        }
+        for (id, pool) in tables.pools.iter() {
+            index.pool_add(tables, id, pool)?;
+            refer(&[pool.text])?;
+            if let Some((parent, hold)) = pool.parent {
+                let carved = tables.holds.get(hold).is_some_and(|hold| {
+                    hold.holder == Holder::Child { pool: id } && hold.pool == parent
+                });
+                if !carved {
+                    return Err("a child pool is not held from its parent");
+                }
+            }
+        }
+        for (id, hold) in tables.holds.iter() {
+            if let Holder::Child { pool } = hold.holder
+                && tables
+                    .pools
+                    .get(pool)
+                    .is_none_or(|child| child.parent != Some((hold.pool, id)))
+            {
+                return Err("a block is held for a child pool that is not there");
+            }
+            index.hold_add(tables, id, hold)?;
+        }
+        for (_, event) in tables.events.iter() {
+            refer(&event.texts())?;
+        }
+        for (number, ended) in tables.ended.iter() {
+            refer(&ended.texts())?;
+            index.ended.add(tables, number, ended)?;
+        }
+        for (place, _) in tables.texts.iter() {
+            if texts.references(id_of(place)) == 0 {
+                return Err("a text is kept that nothing refers to");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The leaf itself; a page that was just decoded is nobody else's.
+fn owned<T: Clone, const N: usize>(leaf: Arc<Leaf<T, N>>) -> Leaf<T, N> {
+    let mut leaf = Arc::unwrap_or_clone(leaf);
+    leaf.loaded();
+    leaf
+}
+
+fn sum_table<'a, I, T>(
+    digester: &mut Digester,
+    sum: &mut u128,
+    table: u8,
+    records: impl Iterator<Item = (I, &'a T)>,
+) where
+    I: Into<u64>,
+    T: Serialize + 'a,
+{
+    for (index, record) in records {
+        *sum = sum.wrapping_add(digester.record(table, index.into(), record));
+    }
+}

@@ -1,0 +1,18 @@
+//! What the allocator does, from outside.
+
+#[cfg(test)]
+mod durable;
+#[cfg(test)]
+mod free_space;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod reads;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tables;

@@ -1,0 +1,357 @@
+//! Building commands, and a state that is audited after each of them.
+
+use allocator::State;
+use allocator::answer::{Answer, Outcome, Rejection};
+use allocator::command::{
+    ChildBlock, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway, Operation,
+    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Stamp, TenantSpec,
+};
+use allocator::name::{Labels, Name, Owner};
+use allocator::prefix::{Address, Prefix};
+use allocator::view::{ClaimView, PoolView};
+
+/// The tenant that most tests use.
+pub(crate) const TENANT: &str = "acme";
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub(crate) fn owner(text: &str) -> Owner {
+    Owner::new(text).unwrap()
+}
+
+pub(crate) fn block(text: &str) -> Prefix {
+    text.parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs
+        .iter()
+        .map(|(key, value)| (Box::from(*key), Box::from(*value)))
+        .collect()
+}
+
+pub(crate) fn tenant(text: &str) -> TenantSpec {
+    TenantSpec {
+        name: name(text),
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        description: Box::from(""),
+        quota: Quota::default(),
+    }
+}
+
+fn pool(text: &str, source: PoolSource) -> PoolSpec {
+    PoolSpec {
+        tenant: name(TENANT),
+        name: name(text),
+        source,
+        family: None,
+        owner: None,
+        min_prefix_length: None,
+        max_prefix_length: None,
+        default_prefix_length: None,
+        exclude: Vec::new(),
+        subnet: None,
+        gateway: None,
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        description: Box::from(""),
+    }
+}
+
+/// A root pool of these CIDRs, divided by spaces.
+pub(crate) fn root(text: &str, cidrs: &str) -> PoolSpec {
+    let cidrs = cidrs
+        .split_whitespace()
+        .map(|cidr| PoolCidr {
+            cidr: block(cidr),
+            subnet: None,
+            gateway: None,
+        })
+        .collect();
+    pool(text, PoolSource::Root { space: None, cidrs })
+}
+
+/// A child pool of a length (`24`) or of a block (`10.0.0.0/24`).
+pub(crate) fn child(text: &str, parent: &str, wanted: &str) -> PoolSpec {
+    let wanted = match wanted.parse() {
+        Ok(length) => ChildBlock::Length(length),
+        Err(_) => ChildBlock::Cidr(block(wanted)),
+    };
+    pool(
+        text,
+        PoolSource::Child {
+            parent: PoolRef {
+                tenant: None,
+                name: name(parent),
+            },
+            block: wanted,
+        },
+    )
+}
+
+pub(crate) fn bounds(
+    mut spec: PoolSpec,
+    min: Option<u8>,
+    max: Option<u8>,
+    default: Option<u8>,
+) -> PoolSpec {
+    (
+        spec.min_prefix_length,
+        spec.max_prefix_length,
+        spec.default_prefix_length,
+    ) = (min, max, default);
+    spec
+}
+
+pub(crate) fn gateway(mut spec: PoolSpec, rule: Gateway) -> PoolSpec {
+    spec.gateway = Some(rule);
+    spec
+}
+
+/// Withholds runs: `10.0.0.0-10.0.0.9` or a single address.
+pub(crate) fn exclude(mut spec: PoolSpec, runs: &[(&str, &str)]) -> PoolSpec {
+    spec.exclude = runs
+        .iter()
+        .map(|(run, reason)| {
+            let (first, last) = run.split_once('-').unwrap_or((run, run));
+            Exclusion {
+                first: address(first),
+                last: address(last),
+                reason: Box::from(*reason),
+                text: Box::from(*run),
+            }
+        })
+        .collect();
+    spec
+}
+
+/// A claim of the pool's default length, of a length (`28`), or of a block (`10.0.0.0/28`).
+pub(crate) fn claim(text: &str, pool: &str, wanted: &str) -> ClaimSpec {
+    let length = wanted.parse().ok();
+    let cidr = if wanted.is_empty() || length.is_some() {
+        None
+    } else {
+        Some(block(wanted))
+    };
+    ClaimSpec {
+        tenant: name(TENANT),
+        name: name(text),
+        pool: PoolRef {
+            tenant: None,
+            name: name(pool),
+        },
+        prefix_length: length,
+        cidr,
+        family: None,
+        owner: None,
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        description: Box::from(""),
+    }
+}
+
+pub(crate) fn release(text: &str, generation: Option<u64>) -> ClaimRelease {
+    ClaimRelease {
+        tenant: name(TENANT),
+        name: name(text),
+        generation,
+    }
+}
+
+pub(crate) fn create_claim(text: &str, pool: &str, wanted: &str) -> Operation {
+    Operation::CreateClaim(Box::new(claim(text, pool, wanted)))
+}
+
+pub(crate) fn release_claim(text: &str, generation: Option<u64>) -> Operation {
+    Operation::ReleaseClaim(release(text, generation))
+}
+
+pub(crate) fn batch(atomic: bool, operations: Vec<Operation>) -> Command {
+    Command::Batch {
+        tenant: name(TENANT),
+        atomic,
+        operations,
+    }
+}
+
+pub(crate) fn pool_delete(text: &str) -> Command {
+    Command::PoolDelete {
+        tenant: name(TENANT),
+        pool: name(text),
+        if_revision: None,
+    }
+}
+
+impl From<PoolSpec> for Given {
+    fn from(spec: PoolSpec) -> Self {
+        Self(Command::PoolCreate(Box::new(spec)))
+    }
+}
+
+impl From<ClaimSpec> for Given {
+    fn from(spec: ClaimSpec) -> Self {
+        Self(Command::ClaimCreate(Box::new(spec)))
+    }
+}
+
+impl From<ClaimRelease> for Given {
+    fn from(spec: ClaimRelease) -> Self {
+        Self(Command::ClaimRelease(spec))
+    }
+}
+
+impl From<TenantSpec> for Given {
+    fn from(spec: TenantSpec) -> Self {
+        Self(Command::TenantCreate(Box::new(spec)))
+    }
+}
+
+impl From<Command> for Given {
+    fn from(command: Command) -> Self {
+        Self(command)
+    }
+}
+
+/// A command, however it was built.
+pub(crate) struct Given(pub(crate) Command);
+
+/// The envelope of a command.
+pub(crate) fn envelope(given: impl Into<Given>) -> Envelope {
+    Envelope {
+        actor: Box::from("tester"),
+        source: Box::from("192.0.2.1"),
+        command: given.into().0,
+    }
+}
+
+/// A state under test.
+#[derive(Default)]
+pub(crate) struct Harness {
+    pub(crate) state: State,
+    pub(crate) index: u64,
+}
+
+impl Harness {
+    /// A state with the tenant.
+    pub(crate) fn new() -> Self {
+        let mut harness = Self::default();
+        harness.ok(tenant(TENANT));
+        harness
+    }
+
+    /// Applies a command as an entry of its own. What holds for every command is checked here: the dry
+    /// run before it has the same answer and changes nothing, a refusal changes nothing, at most one
+    /// revision is added (a batch that is not atomic aside), and the audit passes.
+    pub(crate) fn answer(&mut self, given: impl Into<Given>) -> Answer {
+        let envelope = envelope(given);
+        let parts = matches!(envelope.command, Command::Batch { atomic: false, .. });
+        let stamp = Stamp {
+            clock_term: 1,
+            clock_node: 1,
+            mono_ms: self.index * 10,
+            wall_ms: Some(1_000_000 + self.index),
+        };
+        self.index += 1;
+        self.state.entry_begin(
+            Position {
+                term: 1,
+                node: 1,
+                index: self.index,
+            },
+            &stamp,
+        );
+        let (digest, revision) = (self.state.digest(), self.state.revision());
+        let dry = self.state.dry_run(&envelope);
+        assert_eq!(
+            (self.state.digest(), self.state.revision()),
+            (digest, revision),
+            "a dry run changes nothing"
+        );
+        let answer = self.state.command_apply(&envelope);
+        assert_eq!(dry, answer, "a dry run has the exact answer");
+        if answer.result.is_err() {
+            assert_eq!(self.state.digest(), digest, "a refusal changes nothing");
+        }
+        assert_eq!(answer.revision, self.state.revision());
+        assert!(parts || answer.revision <= revision + 1);
+        assert_eq!(
+            answer.revision == revision,
+            self.state.digest() == digest,
+            "a change has a revision"
+        );
+        self.state.entry_end();
+        if let Err(failure) = self.state.audit() {
+            panic!("{failure}");
+        }
+        answer
+    }
+
+    pub(crate) fn ok(&mut self, given: impl Into<Given>) -> Outcome {
+        let answer = self.answer(given);
+        answer
+            .result
+            .unwrap_or_else(|rejection| panic!("refused: {rejection:?}"))
+    }
+
+    pub(crate) fn refused(&mut self, given: impl Into<Given>) -> Rejection {
+        match self.answer(given).result {
+            Ok(outcome) => panic!("accepted: {outcome:?}"),
+            Err(rejection) => rejection,
+        }
+    }
+
+    /// Makes a pool.
+    pub(crate) fn pool(&mut self, spec: PoolSpec) -> PoolView {
+        match self.ok(spec) {
+            Outcome::PoolCreated(view) => *view,
+            other => panic!("not created: {other:?}"),
+        }
+    }
+
+    /// Takes a block.
+    pub(crate) fn claim(&mut self, spec: ClaimSpec) -> ClaimView {
+        match self.ok(spec) {
+            Outcome::ClaimCreated(view) => *view,
+            other => panic!("not created: {other:?}"),
+        }
+    }
+
+    /// Takes a block and tells which.
+    pub(crate) fn take(&mut self, text: &str, pool: &str, wanted: &str) -> String {
+        self.claim(claim(text, pool, wanted)).block.to_string()
+    }
+
+    pub(crate) fn release(&mut self, text: &str) -> ClaimView {
+        match self.ok(release(text, None)) {
+            Outcome::ClaimReleased(view) => *view,
+            other => panic!("not released: {other:?}"),
+        }
+    }
+
+    /// The pool as it is.
+    pub(crate) fn view(&self, pool: &str) -> PoolView {
+        self.state.pool(&name(TENANT), &name(pool)).unwrap()
+    }
+}
+
+/// An entry of commands.
+pub(crate) fn entry(mono_ms: u64, commands: Vec<Command>) -> Entry {
+    let stamp = Stamp {
+        clock_term: 1,
+        clock_node: 1,
+        mono_ms,
+        wall_ms: Some(1_000_000 + mono_ms),
+    };
+    Entry {
+        stamp,
+        commands: commands.into_iter().map(envelope).collect(),
+    }
+}

@@ -1,0 +1,232 @@
+//! The core that applies: on a thread of its own, so that neither Raft's runtime nor HTTP's waits
+//! for a large entry.
+
+use std::sync::Arc;
+use std::vec;
+
+use allocator::answer::Answer;
+use allocator::command::{Entry, Position};
+use openraft::EntryPayload;
+use parking_lot::RwLockWriteGuard;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::{AppliedState, SLICE_COMMANDS};
+use crate::codec::DecodeError;
+use crate::env::{Bell, Core, Inbox, Next};
+use crate::failure::{Failures, StoreFailure};
+use crate::types::{Applied, LogEntry, LogId, Membership, StoredMembership};
+
+/// An entry that cannot be applied. It is never skipped: to go on would be to diverge.
+#[derive(Debug, Error)]
+#[error("entry {index} cannot be applied")]
+pub(crate) struct ApplyError {
+    pub(crate) index: u64,
+    #[source]
+    pub(crate) source: DecodeError,
+}
+
+/// Entries to apply, in order, and where their results go.
+#[derive(Debug)]
+pub(crate) struct ApplyRequest {
+    pub(crate) entries: Vec<LogEntry>,
+    pub(crate) done: oneshot::Sender<Result<Vec<Applied>, ApplyError>>,
+}
+
+/// Applies what comes, a slice at a time.
+pub(crate) struct ApplyCore {
+    inbox: Inbox<ApplyRequest>,
+    applied: Arc<AppliedState>,
+    failures: Failures,
+    /// Rung when a checkpoint is due by the bytes applied.
+    checkpoint: Bell,
+    checkpoint_bytes: u64,
+    /// What has been applied since the checkpointer was last woken.
+    bytes_since_ring: u64,
+    work: Option<Work>,
+}
+
+struct Work {
+    entries: vec::IntoIter<LogEntry>,
+    open: Option<OpenEntry>,
+    results: Vec<Applied>,
+    done: oneshot::Sender<Result<Vec<Applied>, ApplyError>>,
+}
+
+struct OpenEntry {
+    id: LogId,
+    entry: Entry,
+    /// Encoded size.
+    bytes: u64,
+    answers: Vec<Answer>,
+}
+
+/// An entry as it is to be applied.
+enum Step {
+    Commands(OpenEntry),
+    Membership(LogId, Membership),
+    Blank(LogId),
+}
+
+impl ApplyCore {
+    pub(crate) fn new(
+        inbox: Inbox<ApplyRequest>,
+        applied: Arc<AppliedState>,
+        failures: Failures,
+        checkpoint: Bell,
+        checkpoint_bytes: u64,
+    ) -> Self {
+        Self {
+            inbox,
+            applied,
+            failures,
+            checkpoint,
+            checkpoint_bytes,
+            bytes_since_ring: 0,
+            work: None,
+        }
+    }
+
+    fn next_work(&mut self) -> Option<Work> {
+        let request = self.inbox.pop()?;
+        Some(Work {
+            results: Vec::with_capacity(request.entries.len()),
+            entries: request.entries.into_iter(),
+            open: None,
+            done: request.done,
+        })
+    }
+
+    /// Applies one slice of the open entry. When the entry has ended, the revision after it.
+    fn slice(&mut self, open: &mut OpenEntry) -> Option<u64> {
+        let mut inner = self.applied.inner.write();
+        let first = open.answers.len();
+        if first == 0 {
+            let leader = open.id.leader_id;
+            let at = Position {
+                term: leader.term,
+                node: leader.node_id,
+                index: open.id.index,
+            };
+            inner.mid_entry = true;
+            inner.mid_command = true;
+            inner.state.entry_begin(at, &open.entry.stamp);
+            inner.mid_command = false;
+        }
+        for envelope in open.entry.commands.iter().skip(first).take(SLICE_COMMANDS) {
+            inner.mid_command = true;
+            let answer = inner.state.command_apply(envelope);
+            inner.mid_command = false;
+            open.answers.push(answer);
+        }
+        let mut ended = None;
+        if open.answers.len() == open.entry.commands.len() {
+            inner.mid_command = true;
+            inner.state.entry_end();
+            inner.mid_command = false;
+            ended = Some(self.applied.entry_ended(&mut inner, open.id, open.bytes));
+        }
+        RwLockWriteGuard::unlock_fair(inner);
+        ended
+    }
+
+    fn other(&self, step: &Step) -> Applied {
+        let mut inner = self.applied.inner.write();
+        let id = match step {
+            Step::Membership(id, membership) => {
+                inner.membership = StoredMembership::new(Some(*id), membership.clone());
+                *id
+            }
+            Step::Blank(id) => *id,
+            Step::Commands(open) => open.id,
+        };
+        let revision = self.applied.entry_ended(&mut inner, id, 0);
+        Applied {
+            index: id.index,
+            revision,
+            answers: Vec::new(),
+        }
+    }
+
+    fn count_bytes(&mut self, bytes: u64) {
+        self.bytes_since_ring += bytes;
+        if self.bytes_since_ring >= self.checkpoint_bytes {
+            self.bytes_since_ring = 0;
+            self.checkpoint.ring();
+        }
+    }
+
+    fn fail(&mut self, work: Work, error: ApplyError) -> Next {
+        let reason = error.source.to_string();
+        self.failures.publish(StoreFailure::Apply {
+            index: error.index,
+            reason,
+        });
+        // Who asked may be gone; the failure is published either way.
+        drop(work.done.send(Err(error)));
+        Next::Stop
+    }
+}
+
+impl Core for ApplyCore {
+    fn step(&mut self) -> Next {
+        let Some(mut work) = self.work.take().or_else(|| self.next_work()) else {
+            return if self.inbox.is_closed() {
+                Next::Stop
+            } else {
+                Next::Wait(None)
+            };
+        };
+        if work.open.is_none() {
+            match work.entries.next().map(decode).transpose() {
+                Err(error) => return self.fail(work, error),
+                Ok(None) => {
+                    // Openraft may have stopped waiting; the state has moved on all the same.
+                    drop(work.done.send(Ok(work.results)));
+                    return Next::Again;
+                }
+                Ok(Some(Step::Commands(open))) => work.open = Some(open),
+                Ok(Some(step)) => {
+                    let result = self.other(&step);
+                    work.results.push(result);
+                }
+            }
+        }
+        if let Some(mut open) = work.open.take() {
+            if let Some(revision) = self.slice(&mut open) {
+                self.count_bytes(open.bytes);
+                work.results.push(Applied {
+                    index: open.id.index,
+                    revision,
+                    answers: open.answers,
+                });
+            } else {
+                work.open = Some(open);
+            }
+        }
+        self.work = Some(work);
+        Next::Again
+    }
+}
+
+fn decode(entry: LogEntry) -> Result<Step, ApplyError> {
+    let id = entry.log_id;
+    match entry.payload {
+        EntryPayload::Blank => Ok(Step::Blank(id)),
+        EntryPayload::Membership(membership) => Ok(Step::Membership(id, membership)),
+        EntryPayload::Normal(payload) => {
+            let entry = payload.decode().map_err(|source| ApplyError {
+                index: id.index,
+                source,
+            })?;
+            let answers = Vec::with_capacity(entry.commands.len());
+            let bytes = payload.bytes().len() as u64;
+            Ok(Step::Commands(OpenEntry {
+                id,
+                entry,
+                bytes,
+                answers,
+            }))
+        }
+    }
+}

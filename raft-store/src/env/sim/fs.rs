@@ -1,0 +1,669 @@
+//! A file system in memory that is as forgetful as POSIX allows.
+//!
+//! Invariants:
+//! 1. After a crash a file holds what was synced, plus any subset of the 512-byte sectors written
+//!    since, chosen by the seed.
+//! 2. After a crash a directory holds the entries that were there at its last `sync_dir`, plus a
+//!    prefix (over the whole file system, as a journal would) of the later changes.
+//! 3. After a failed sync the writes that it covered are readable but will never be durable: a
+//!    later successful sync does not bring them back.
+//! 4. A handle from before a crash fails for ever.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::SimRng;
+use crate::env::{DirectoryLock, File, Fs};
+
+/// What a disk writes as a whole.
+const SECTOR: usize = 512;
+
+/// How long operations of the disk take, drawn evenly between the bounds, both inclusive.
+#[derive(Debug, Clone, Copy)]
+pub struct Latency {
+    /// Shortest and longest time of a write.
+    pub write: (Duration, Duration),
+    /// Shortest and longest time of a sync.
+    pub sync: (Duration, Duration),
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self {
+            write: (Duration::ZERO, Duration::from_millis(1)),
+            sync: (Duration::ZERO, Duration::from_millis(3)),
+        }
+    }
+}
+
+/// A simulated disk with its file system. Clones are the same disk.
+#[derive(Debug, Clone)]
+pub struct SimFs(Arc<Mutex<Disk>>);
+
+#[derive(Debug)]
+struct Disk {
+    rng: SimRng,
+    /// Counts crashes; a handle of an earlier generation is dead.
+    generation: u64,
+    names: BTreeMap<PathBuf, Node>,
+    durable_names: BTreeMap<PathBuf, Node>,
+    journal: Vec<NameChange>,
+    locks: BTreeMap<PathBuf, u64>,
+    latency: Latency,
+    owed: Duration,
+    syncs_to_fail: u32,
+    writes_to_fail: u32,
+    capacity: Option<u64>,
+    syncs: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Dir,
+    File(Arc<Mutex<Inode>>),
+}
+
+/// Files that were copied, so that a file with two entries is copied once.
+#[derive(Default)]
+struct Copies(Vec<(InodeRef, InodeRef)>);
+
+type InodeRef = Arc<Mutex<Inode>>;
+
+impl Copies {
+    fn copy(&mut self, node: &Node) -> Node {
+        let Node::File(inode) = node else {
+            return Node::Dir;
+        };
+        if let Some((_, copy)) = self
+            .0
+            .iter()
+            .find(|(original, _)| Arc::ptr_eq(original, inode))
+        {
+            return Node::File(Arc::clone(copy));
+        }
+        let copy = Arc::new(Mutex::new(inode.lock().clone()));
+        self.0.push((Arc::clone(inode), Arc::clone(&copy)));
+        Node::File(copy)
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+struct Inode {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+enum Change {
+    Write { offset: usize, bytes: Vec<u8> },
+    Size(usize),
+}
+
+#[derive(Debug)]
+enum NameChange {
+    Add(PathBuf, Node),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+impl SimFs {
+    /// An empty disk whose faults follow from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(Disk {
+            rng: SimRng::new(seed),
+            generation: 0,
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            journal: Vec::new(),
+            locks: BTreeMap::new(),
+            latency: Latency::default(),
+            owed: Duration::ZERO,
+            syncs_to_fail: 0,
+            writes_to_fail: 0,
+            capacity: None,
+            syncs: 0,
+        })))
+    }
+
+    /// The power goes: what was not synced is lost, in whole, in part or not at all.
+    pub fn crash(&self) {
+        self.0.lock().crash();
+    }
+
+    /// The process dies and the machine lives on: everything written is still there, but the
+    /// process's handles and locks are gone.
+    pub fn kill(&self) {
+        let mut disk = self.0.lock();
+        disk.generation += 1;
+        disk.locks.clear();
+    }
+
+    /// The next `count` syncs fail with EIO and lose what they covered.
+    pub fn fail_syncs(&self, count: u32) {
+        self.0.lock().syncs_to_fail = count;
+    }
+
+    /// The next `count` writes fail with EIO and write nothing.
+    pub fn fail_writes(&self, count: u32) {
+        self.0.lock().writes_to_fail = count;
+    }
+
+    /// Bounds the disk: what would go above it is refused as full. `None` is without bound.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.0.lock().capacity = bytes;
+    }
+
+    /// Changes how long operations take from now on.
+    pub fn set_latency(&self, latency: Latency) {
+        self.0.lock().latency = latency;
+    }
+
+    /// Time that operations took since this was last asked.
+    pub fn take_owed(&self) -> Duration {
+        std::mem::take(&mut self.0.lock().owed)
+    }
+
+    /// Lets go of the time that operations took so far.
+    pub(super) fn forget_owed(&self) {
+        self.0.lock().owed = Duration::ZERO;
+    }
+
+    /// How many syncs have succeeded or failed so far, of files and directories.
+    pub fn syncs(&self) -> u64 {
+        self.0.lock().syncs
+    }
+
+    /// A copy of this disk as it is, which goes its own way from here on.
+    #[must_use]
+    pub fn fork(&self, seed: u64) -> Self {
+        let disk = self.0.lock();
+        let copy =
+            |names: &BTreeMap<PathBuf, Node>, made: &mut Copies| -> BTreeMap<PathBuf, Node> {
+                names
+                    .iter()
+                    .map(|(path, node)| (path.clone(), made.copy(node)))
+                    .collect()
+            };
+        let mut made = Copies::default();
+        let names = copy(&disk.names, &mut made);
+        let durable_names = copy(&disk.durable_names, &mut made);
+        let journal = disk
+            .journal
+            .iter()
+            .map(|change| change.copy(&mut made))
+            .collect();
+        Self(Arc::new(Mutex::new(Disk {
+            rng: SimRng::new(seed),
+            generation: 0,
+            names,
+            durable_names,
+            journal,
+            locks: BTreeMap::new(),
+            ..*disk
+        })))
+    }
+
+    /// Damages a file at rest: the byte at `offset` is combined with `mask` by exclusive or.
+    ///
+    /// # Errors
+    /// There is no such file or no such byte.
+    pub fn damage(&self, path: &Path, offset: usize, mask: u8) -> io::Result<()> {
+        let inode = self.0.lock().inode(path)?;
+        let mut inode = inode.lock();
+        let byte = inode
+            .current
+            .get_mut(offset)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        *byte ^= mask;
+        if let Some(byte) = inode.durable.get_mut(offset) {
+            *byte ^= mask;
+        }
+        Ok(())
+    }
+
+    /// All files with their sizes, for traces and assertions.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let disk = self.0.lock();
+        let file = |(path, node): (&PathBuf, &Node)| match node {
+            Node::Dir => None,
+            Node::File(inode) => Some((path.clone(), inode.lock().current.len() as u64)),
+        };
+        disk.names.iter().filter_map(file).collect()
+    }
+
+    fn handle(&self, disk: &Disk, inode: Arc<Mutex<Inode>>) -> Arc<dyn File> {
+        Arc::new(SimFile {
+            disk: Arc::clone(&self.0),
+            generation: disk.generation,
+            inode,
+        })
+    }
+}
+
+impl Disk {
+    fn inode(&self, path: &Path) -> io::Result<Arc<Mutex<Inode>>> {
+        match self.names.get(path) {
+            Some(Node::File(inode)) => Ok(Arc::clone(inode)),
+            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn parent_exists(&self, path: &Path) -> io::Result<()> {
+        match path.parent() {
+            None => Ok(()),
+            Some(parent) if is_root(parent) => Ok(()),
+            Some(parent) => match self.names.get(parent) {
+                Some(Node::Dir) => Ok(()),
+                Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
+        }
+    }
+
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.journal.push(change);
+    }
+
+    fn used(&self) -> u64 {
+        let size = |node: &Node| match node {
+            Node::Dir => 0,
+            Node::File(inode) => inode.lock().current.len() as u64,
+        };
+        self.names.values().map(size).sum()
+    }
+
+    fn owe(&mut self, (shortest, longest): (Duration, Duration)) {
+        let span = u64::try_from(longest.saturating_sub(shortest).as_micros()).unwrap_or(u64::MAX);
+        let drawn = self.rng.below(span.saturating_add(1));
+        self.owed += shortest + Duration::from_micros(drawn);
+    }
+
+    fn crash(&mut self) {
+        self.generation += 1;
+        self.locks.clear();
+        let kept = self.rng.below(self.journal.len() as u64 + 1);
+        for (position, change) in std::mem::take(&mut self.journal).into_iter().enumerate() {
+            if (position as u64) < kept {
+                change.apply(&mut self.durable_names);
+            }
+        }
+        // An entry whose directory was lost is lost with it.
+        let mut names: BTreeMap<PathBuf, Node> = BTreeMap::new();
+        for (path, node) in &self.durable_names {
+            let reachable = path
+                .parent()
+                .is_none_or(|parent| is_root(parent) || names.contains_key(parent));
+            if reachable {
+                names.insert(path.clone(), node.clone());
+            }
+        }
+        for node in names.values() {
+            if let Node::File(inode) = node {
+                inode.lock().crash(&mut self.rng);
+            }
+        }
+        self.durable_names = names.clone();
+        self.names = names;
+    }
+}
+
+impl NameChange {
+    fn copy(&self, made: &mut Copies) -> Self {
+        match self {
+            Self::Add(path, node) => Self::Add(path.clone(), made.copy(node)),
+            Self::Rename(from, to) => Self::Rename(from.clone(), to.clone()),
+            Self::Remove(path) => Self::Remove(path.clone()),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            Self::Add(path, node) => {
+                names.insert(path.clone(), node.clone());
+            }
+            Self::Remove(path) => {
+                names.retain(|name, _| !name.starts_with(path));
+            }
+            Self::Rename(from, to) => {
+                let moved: Vec<_> = names
+                    .iter()
+                    .filter(|(name, _)| name.starts_with(from))
+                    .map(|(name, node)| (name.clone(), node.clone()))
+                    .collect();
+                names.retain(|name, _| !name.starts_with(from));
+                for (name, node) in moved {
+                    let tail = name.strip_prefix(from).unwrap_or(Path::new(""));
+                    let target = if tail.as_os_str().is_empty() {
+                        to.clone()
+                    } else {
+                        to.join(tail)
+                    };
+                    names.insert(target, node);
+                }
+            }
+        }
+    }
+
+    fn concerns(&self, dir: &Path) -> bool {
+        match self {
+            Self::Add(path, _) | Self::Remove(path) => path.parent() == Some(dir),
+            Self::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Size(size) => bytes.resize(*size, 0),
+            Self::Write {
+                offset,
+                bytes: written,
+            } => write(bytes, *offset, written),
+        }
+    }
+}
+
+fn write(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
+    let end = offset + written.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    bytes[offset..end].copy_from_slice(written);
+}
+
+impl Inode {
+    fn sync(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            change.apply(&mut self.durable);
+        }
+    }
+
+    fn crash(&mut self, rng: &mut SimRng) {
+        for change in std::mem::take(&mut self.pending) {
+            match rng.below(3) {
+                0 => {}
+                1 => change.apply(&mut self.durable),
+                _ => match &change {
+                    Change::Size(_) => change.apply(&mut self.durable),
+                    Change::Write { offset, bytes } => {
+                        tear(&mut self.durable, *offset, bytes, rng);
+                    }
+                },
+            }
+        }
+        self.current = self.durable.clone();
+    }
+}
+
+/// Writes some of the sectors of a write.
+fn tear(target: &mut Vec<u8>, offset: usize, bytes: &[u8], rng: &mut SimRng) {
+    let mut start = 0;
+    while start < bytes.len() {
+        let to_boundary = SECTOR - (offset + start) % SECTOR;
+        let end = bytes.len().min(start + to_boundary);
+        if rng.chance(2) {
+            write(target, offset + start, &bytes[start..end]);
+        }
+        start = end;
+    }
+}
+
+impl Fs for SimFs {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let mut disk = self.0.lock();
+        disk.parent_exists(path)?;
+        if disk.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inode = Arc::new(Mutex::new(Inode::default()));
+        disk.change(NameChange::Add(
+            path.to_owned(),
+            Node::File(Arc::clone(&inode)),
+        ));
+        Ok(self.handle(&disk, inode))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let disk = self.0.lock();
+        let inode = disk.inode(path)?;
+        Ok(self.handle(&disk, inode))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        let mut above: Vec<&Path> = path.ancestors().collect();
+        above.reverse();
+        for dir in above {
+            if is_root(dir) {
+                continue;
+            }
+            match disk.names.get(dir) {
+                Some(Node::Dir) => {}
+                Some(Node::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
+                None => disk.change(NameChange::Add(dir.to_owned(), Node::Dir)),
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let disk = self.0.lock();
+        if !is_root(dir) && !matches!(disk.names.get(dir), Some(Node::Dir)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = disk.names.keys().filter(|path| path.parent() == Some(dir));
+        Ok(inside
+            .filter_map(|path| path.file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        Ok(is_root(path) || self.0.lock().names.contains_key(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        if !disk.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        disk.parent_exists(to)?;
+        disk.change(NameChange::Rename(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        disk.inode(path)?;
+        disk.change(NameChange::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        if !matches!(disk.names.get(path), Some(Node::Dir)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        disk.change(NameChange::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut disk = self.0.lock();
+        if !is_root(dir) && !matches!(disk.names.get(dir), Some(Node::Dir)) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let latency = disk.latency.sync;
+        disk.owe(latency);
+        disk.syncs += 1;
+        if disk.syncs_to_fail > 0 {
+            disk.syncs_to_fail -= 1;
+            return Err(io::Error::other("simulated EIO"));
+        }
+        let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut disk.journal)
+            .into_iter()
+            .partition(|change| change.concerns(dir));
+        disk.journal = waiting;
+        for change in done {
+            change.apply(&mut disk.durable_names);
+        }
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<DirectoryLock> {
+        let mut disk = self.0.lock();
+        disk.parent_exists(path)?;
+        if disk.locks.contains_key(path) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if !disk.names.contains_key(path) {
+            let inode = Arc::new(Mutex::new(Inode::default()));
+            disk.change(NameChange::Add(path.to_owned(), Node::File(inode)));
+        }
+        let generation = disk.generation;
+        disk.locks.insert(path.to_owned(), generation);
+        Ok(DirectoryLock::new(SimLock {
+            disk: Arc::clone(&self.0),
+            path: path.to_owned(),
+            generation,
+        }))
+    }
+}
+
+struct SimLock {
+    disk: Arc<Mutex<Disk>>,
+    path: PathBuf,
+    generation: u64,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut disk = self.disk.lock();
+        // After a crash another process may hold the lock; that one is not ours to end.
+        if disk.locks.get(&self.path) == Some(&self.generation) {
+            disk.locks.remove(&self.path);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: Arc<Mutex<Disk>>,
+    generation: u64,
+    inode: Arc<Mutex<Inode>>,
+}
+
+impl SimFile {
+    fn alive(&self, disk: &Disk) -> io::Result<()> {
+        if disk.generation == self.generation {
+            Ok(())
+        } else {
+            Err(io::Error::other(
+                "the simulated process that opened this file is dead",
+            ))
+        }
+    }
+
+    fn alter(&self, change: Change) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        self.alive(&disk)?;
+        let latency = disk.latency.write;
+        disk.owe(latency);
+        if disk.writes_to_fail > 0 {
+            disk.writes_to_fail -= 1;
+            return Err(io::Error::other("simulated EIO"));
+        }
+        if let Some(capacity) = disk.capacity {
+            let size = self.inode.lock().current.len();
+            let end = match &change {
+                Change::Write { offset, bytes } => offset + bytes.len(),
+                Change::Size(size) => *size,
+            };
+            if end > size && disk.used() + (end - size) as u64 > capacity {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+        }
+        let mut inode = self.inode.lock();
+        change.apply(&mut inode.current);
+        inode.pending.push(change);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        self.alive(&disk)?;
+        let latency = disk.latency.sync;
+        disk.owe(latency);
+        disk.syncs += 1;
+        let mut inode = self.inode.lock();
+        if disk.syncs_to_fail > 0 {
+            disk.syncs_to_fail -= 1;
+            // Invariant 3: the kernel marks the pages clean and forgets them.
+            inode.pending.clear();
+            return Err(io::Error::other("simulated EIO"));
+        }
+        inode.sync();
+        Ok(())
+    }
+}
+
+/// The root is always there; relative paths are read from it.
+fn is_root(path: &Path) -> bool {
+    [Path::new(""), Path::new("/"), Path::new(".")].contains(&path)
+}
+
+fn position(value: u64) -> io::Result<usize> {
+    usize::try_from(value).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+impl File for SimFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.alive(&self.disk.lock())?;
+        let inode = self.inode.lock();
+        let start = position(offset)?.min(inode.current.len());
+        let end = inode.current.len().min(start + buf.len());
+        buf[..end - start].copy_from_slice(&inode.current[start..end]);
+        Ok(end - start)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.alter(Change::Write {
+            offset: position(offset)?,
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    fn allocate(&self, size: u64) -> io::Result<()> {
+        if self.size()? < size {
+            self.alter(Change::Size(position(size)?))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn set_len(&self, size: u64) -> io::Result<()> {
+        self.alter(Change::Size(position(size)?))
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.alive(&self.disk.lock())?;
+        Ok(self.inode.lock().current.len() as u64)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync()
+    }
+}

@@ -1,0 +1,13 @@
+//! The store from outside: certification, damage, crashes, refusals.
+
+mod applied;
+mod checkpoints;
+mod codec;
+mod crashes;
+mod damage;
+mod failures;
+mod log;
+mod refusals;
+mod snapshots;
+mod suite;
+mod world;

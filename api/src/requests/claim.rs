@@ -1,0 +1,126 @@
+//! Claims as asked for, and the names of those that state none.
+
+use allocator::command::{ClaimSpec, Command};
+use allocator::name::Name;
+use allocator::prefix::Family;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::check::{Check, Checked};
+use crate::fields::{Ignored, Labels, PoolRef};
+use crate::headers;
+use crate::json;
+use crate::problem::Problem;
+
+/// A claim for a block. Its name is its idempotency key: asked for again in the same way it is
+/// answered with the block that it has (200 instead of 201).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClaimCreate {
+    /// Its name, unique in the tenant. Absent: derived from the header `Idempotency-Key`; without
+    /// that, made by the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::name_schema)]
+    pub name: Option<String>,
+    /// The pool to take from.
+    pub pool: PoolRef,
+    /// The length wanted; the pool's default where neither this nor `cidr` is stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_length: Option<u8>,
+    /// Exactly this block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<String>,
+    /// The family as a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::family_schema)]
+    pub family: Option<Family>,
+    /// Key of the holder, `/`-separated, the widest part first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Its annotations.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    /// What it is for, in at most 1,024 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Accepted and ignored.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = Object)]
+    pub status: Ignored,
+}
+
+/// What gives a name to a claim that states none.
+#[derive(Debug, Clone, Copy)]
+pub struct Naming<'a> {
+    /// The header `Idempotency-Key`.
+    pub idempotency_key: Option<&'a [u8]>,
+    /// 128 random bits, for a name made by the server.
+    pub random: u128,
+}
+
+/// The name that the server makes from random bits.
+pub fn generated_name(random: u128) -> Name {
+    Name::new(&format!("claim-{random:032x}")).expect("claim- and hex digits are a name")
+}
+
+impl ClaimCreate {
+    /// The command that a body asks for in `tenant`.
+    ///
+    /// # Errors
+    /// `invalid_json`, `invalid_field`; `invalid_parameter` for an `Idempotency-Key` beside a name.
+    pub fn parse(body: &[u8], tenant: &Name, naming: Naming<'_>) -> Result<Command, Problem> {
+        let document: Self = json::decode(body)?;
+        let fallback = match (&document.name, naming.idempotency_key) {
+            (Some(_), key) => {
+                headers::refuse_idempotency_key(key)?;
+                generated_name(naming.random)
+            }
+            (None, Some(key)) => headers::name_of_idempotency_key(key)?,
+            (None, None) => generated_name(naming.random),
+        };
+        let mut check = Check::default();
+        let spec = document.spec(&mut check, tenant, fallback);
+        check
+            .finish(spec)
+            .map(|spec| Command::ClaimCreate(Box::new(spec)))
+    }
+
+    /// `fallback` is its name where it states none.
+    pub(super) fn spec(
+        &self,
+        check: &mut Check,
+        tenant: &Name,
+        fallback: Name,
+    ) -> Checked<ClaimSpec> {
+        let name = check.optional_name("name", self.name.as_deref());
+        let pool = check.pool_ref("pool", &self.pool);
+        let prefix_length = check.optional_prefix_length("prefixLength", self.prefix_length);
+        let cidr = check.optional_prefix("cidr", self.cidr.as_deref());
+        if self.prefix_length.is_some() && self.cidr.is_some() {
+            check.note(
+                "cidr",
+                "is stated beside prefixLength",
+                "either prefixLength or cidr",
+            );
+        }
+        let owner = check.optional_owner("owner", self.owner.as_deref());
+        let labels = check.labels("labels", &self.labels);
+        let annotations = check.labels("annotations", &self.annotations);
+        let description = check.text("description", &self.description);
+        Ok(ClaimSpec {
+            tenant: tenant.clone(),
+            name: name?.unwrap_or(fallback),
+            pool: pool?,
+            prefix_length: prefix_length?,
+            cidr: cidr?,
+            family: self.family,
+            owner: owner?,
+            labels: labels?,
+            annotations: annotations?,
+            description: description?,
+        })
+    }
+}

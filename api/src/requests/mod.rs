@@ -1,0 +1,24 @@
+//! Requests: what a client writes, and how it becomes a command.
+//!
+//! 1. Unknown fields are refused, so that a typing error never passes for a default; `status` is
+//!    accepted and ignored, so that what was read can be sent back.
+//! 2. All problems of a document's values are told at once, each with its field and what is allowed.
+//! 3. Only what the command's types need is checked here; everything that depends on the state, or
+//!    on two fields together, is decided by the state machine and so is the same on every node.
+
+mod batch;
+pub(crate) mod check;
+mod claim;
+mod cluster;
+mod page;
+pub mod path;
+mod pool;
+pub mod query;
+mod selector;
+mod tenant;
+
+pub use batch::{Batch, BatchOperation, ClaimRelease};
+pub use claim::{ClaimCreate, Naming, generated_name};
+pub use cluster::MemberAdd;
+pub use pool::PoolCreate;
+pub use tenant::{Quota, TenantCreate};

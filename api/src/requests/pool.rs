@@ -1,0 +1,220 @@
+//! Pools as asked for.
+
+use allocator::command::{ChildBlock, Command, PoolCidr, PoolSource, PoolSpec};
+use allocator::name::Name;
+use allocator::prefix::Family;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::check::{Check, Checked};
+use crate::fields::{self, Exclusion, Ignored, Labels, PoolRef};
+use crate::json;
+use crate::problem::Problem;
+
+/// The space of a root pool that states none.
+const SPACE_DEFAULT: &str = "default";
+
+/// A pool to make: a root with `cidrs`, or a child of `parent` with `prefixLength` or `cidr`.
+/// Making it again with the same content is 200.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolCreate {
+    /// Its name, unique in its tenant.
+    #[schema(schema_with = crate::scalar::name_schema)]
+    pub name: String,
+    /// The routing domain of a root pool; `default` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// The blocks of a root pool: at least one, of one family, none overlapping another root of the
+    /// tenant and space.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<fields::PoolCidr>,
+    /// The family as a check; otherwise told by the blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::family_schema)]
+    pub family: Option<Family>,
+    /// The pool from which a child is carved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<PoolRef>,
+    /// A child's length: it gets the next free block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_length: Option<u8>,
+    /// A child's exact block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<String>,
+    /// Key of a child pool's holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The smallest number (the largest block) that may be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_prefix_length: Option<u8>,
+    /// The largest number (the smallest block) that may be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_prefix_length: Option<u8>,
+    /// What a claim that names no length gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_prefix_length: Option<u8>,
+    /// What is withheld from allocation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Exclusion>,
+    /// The on-link prefix that a holder configures, where it is not the CIDR itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
+    /// `first`, `last`, an address of the subnet or a link-local one; absent is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Its annotations.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    /// What it is for, in at most 1,024 bytes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Accepted and ignored.
+    #[serde(default, skip_serializing)]
+    #[schema(value_type = Object)]
+    pub status: Ignored,
+}
+
+impl PoolCreate {
+    /// The command that a body asks for in `tenant`.
+    ///
+    /// # Errors
+    /// `invalid_json`, `invalid_field`.
+    pub fn parse(body: &[u8], tenant: &Name) -> Result<Command, Problem> {
+        let document: Self = json::decode(body)?;
+        let mut check = Check::default();
+        let spec = document.spec(&mut check, tenant);
+        check
+            .finish(spec)
+            .map(|spec| Command::PoolCreate(Box::new(spec)))
+    }
+
+    fn spec(&self, check: &mut Check, tenant: &Name) -> Checked<PoolSpec> {
+        let name = check.name("name", &self.name);
+        let source = self.source(check);
+        let owner = check.optional_owner("owner", self.owner.as_deref());
+        let min = check.optional_prefix_length("minPrefixLength", self.min_prefix_length);
+        let max = check.optional_prefix_length("maxPrefixLength", self.max_prefix_length);
+        let default =
+            check.optional_prefix_length("defaultPrefixLength", self.default_prefix_length);
+        let exclude = each(&self.exclude, |index, item| {
+            check.exclusion(&format!("exclude[{index}]"), item)
+        });
+        let subnet = check.optional_prefix("subnet", self.subnet.as_deref());
+        let gateway = check.optional_gateway("gateway", self.gateway.as_deref());
+        let labels = check.labels("labels", &self.labels);
+        let annotations = check.labels("annotations", &self.annotations);
+        let description = check.text("description", &self.description);
+        Ok(PoolSpec {
+            tenant: tenant.clone(),
+            name: name?,
+            source: source?,
+            family: self.family,
+            owner: owner?,
+            min_prefix_length: min?,
+            max_prefix_length: max?,
+            default_prefix_length: default?,
+            exclude: exclude?,
+            subnet: subnet?,
+            gateway: gateway?,
+            labels: labels?,
+            annotations: annotations?,
+            description: description?,
+        })
+    }
+
+    fn source(&self, check: &mut Check) -> Checked<PoolSource> {
+        match (&self.parent, self.cidrs.is_empty()) {
+            (None, false) => self.root(check),
+            (Some(parent), true) => self.child(check, parent),
+            (None, true) => check.refuse(
+                "cidrs",
+                "is missing",
+                "the cidrs of a root pool, or the parent of a child pool",
+            ),
+            (Some(_), false) => {
+                check.refuse("parent", "is stated beside cidrs", "either cidrs or parent")
+            }
+        }
+    }
+
+    fn root(&self, check: &mut Check) -> Checked<PoolSource> {
+        let of_children = [
+            ("prefixLength", self.prefix_length.is_some()),
+            ("cidr", self.cidr.is_some()),
+            ("owner", self.owner.is_some()),
+        ];
+        for (field, _) in of_children.iter().filter(|(_, stated)| *stated) {
+            check.note(field, "is stated for a root pool", "only beside parent");
+        }
+        let space = check.name("space", self.space.as_deref().unwrap_or(SPACE_DEFAULT));
+        let cidrs = each(&self.cidrs, |index, item| {
+            let place = match (&item.subnet, &item.gateway) {
+                (None, None) => format!("cidrs[{index}]"),
+                _ => format!("cidrs[{index}].cidr"),
+            };
+            let cidr = check.prefix(&place, &item.cidr);
+            let subnet =
+                check.optional_prefix(&format!("cidrs[{index}].subnet"), item.subnet.as_deref());
+            let gateway =
+                check.optional_gateway(&format!("cidrs[{index}].gateway"), item.gateway.as_deref());
+            Ok(PoolCidr {
+                cidr: cidr?,
+                subnet: subnet?,
+                gateway: gateway?,
+            })
+        });
+        Ok(PoolSource::Root {
+            space: Some(space?),
+            cidrs: cidrs?,
+        })
+    }
+
+    fn child(&self, check: &mut Check, parent: &PoolRef) -> Checked<PoolSource> {
+        if self.space.is_some() {
+            check.note(
+                "space",
+                "is stated for a child pool",
+                "only for a root pool; a child has its parent's",
+            );
+        }
+        let parent = check.pool_ref("parent", parent);
+        let length = check.optional_prefix_length("prefixLength", self.prefix_length);
+        let cidr = check.optional_prefix("cidr", self.cidr.as_deref());
+        let block = match (length?, cidr?) {
+            (Some(length), None) => ChildBlock::Length(length),
+            (None, Some(cidr)) => ChildBlock::Cidr(cidr),
+            (None, None) => {
+                return check.refuse(
+                    "prefixLength",
+                    "is missing",
+                    "beside parent: prefixLength or cidr",
+                );
+            }
+            (Some(_), Some(_)) => {
+                return check.refuse(
+                    "cidr",
+                    "is stated beside prefixLength",
+                    "either prefixLength or cidr",
+                );
+            }
+        };
+        Ok(PoolSource::Child {
+            parent: parent?,
+            block,
+        })
+    }
+}
+
+/// Every item checked, also after the first that fails.
+fn each<T, U>(items: &[T], mut check: impl FnMut(usize, &T) -> Checked<U>) -> Checked<Vec<U>> {
+    let checked: Vec<Checked<U>> = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| check(index, item))
+        .collect();
+    checked.into_iter().collect()
+}

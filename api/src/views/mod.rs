@@ -1,0 +1,85 @@
+//! Views: what an answer shows.
+//!
+//! 1. What the user wrote stands at the top, what the system assigned under `status`; so a view can
+//!    be sent back as the request that made it.
+//! 2. What is absent or empty is left out, except `labels` and a tenant's `quota`.
+//! 3. Each view reads back (`Deserialize`) as what was written; a reader skips members that it does
+//!    not know, so that an older client reads a newer server.
+//! 4. Of another tenant's object a view shows tenant, purpose and phase, never names or labels.
+
+mod allocation;
+mod batch;
+mod claim;
+mod cluster;
+mod lookup;
+mod pool;
+mod tenant;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::scalar::{Cidr, Decimal, Time};
+
+pub use allocation::Allocation;
+pub use batch::{Batch, BatchResult};
+pub use claim::{Claim, ClaimStatus};
+pub use cluster::{Cluster, Digest, Health, Member, MemberRole};
+pub use lookup::{Lookup, PoolTree, TreeNode};
+pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
+pub use tenant::{Quota, Tenant, TenantStatus, Usage};
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct List<T> {
+    /// The items, in the order of their keys.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+    /// The revision that the page shows.
+    pub revision: u64,
+}
+
+/// Free blocks of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Free {
+    /// The blocks: of the length that was asked for, by address, or the maximal ones, largest first.
+    pub items: Vec<Cidr>,
+    /// How many there are in all, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Decimal>,
+    /// The revision that is shown.
+    pub revision: u64,
+}
+
+/// One aspect of an object's state, as Kubernetes writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// `Allocated` or `Exhausted`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True` or `False`.
+    pub status: String,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+    /// Since when.
+    pub last_transition_time: Time,
+}
+
+impl Condition {
+    /// A condition that holds.
+    fn holds(kind: &str, reason: &str, message: String, since_ms: u64) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            status: "True".to_owned(),
+            reason: reason.to_owned(),
+            message,
+            last_transition_time: Time(since_ms),
+        }
+    }
+}

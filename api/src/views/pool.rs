@@ -1,0 +1,371 @@
+//! Pools as shown.
+
+use std::fmt;
+
+use allocator::command::{self, ChildBlock, Gateway, PoolSource};
+use allocator::name::{Name, Owner};
+use allocator::prefix::{Address, Family};
+use allocator::view::{self, PoolView};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Condition;
+use crate::fields::{Exclusion, Labels, PoolCidr, PoolRef};
+use crate::scalar::{Cidr, Decimal, Ratio, Time};
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// Its name.
+    #[schema(schema_with = crate::scalar::name_schema)]
+    pub name: Name,
+    /// The routing domain of a root pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub space: Option<Name>,
+    /// The blocks of a root pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cidrs: Vec<PoolCidr>,
+    /// The family, where it was stated; `status.family` always has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::family_schema)]
+    pub family: Option<Family>,
+    /// The pool from which a child was carved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<PoolRef>,
+    /// The length that a child asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix_length: Option<u8>,
+    /// The block that a child asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<Cidr>,
+    /// Key of a child pool's holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<Owner>,
+    /// Smallest number that may be asked for, as stated; `status` has the one in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_prefix_length: Option<u8>,
+    /// Largest number that may be asked for, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_prefix_length: Option<u8>,
+    /// What a claim that names no length gets, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_prefix_length: Option<u8>,
+    /// What is withheld from allocation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<Exclusion>,
+    /// The on-link prefix, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<Cidr>,
+    /// The gateway, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Its annotations.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What the system assigned.
+    pub status: PoolStatus,
+}
+
+/// What the system assigned to a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolStatus {
+    /// Whether claims can be served.
+    pub phase: PoolPhase,
+    /// The blocks that it has.
+    #[serde(rename = "allocatedCIDRs")]
+    pub allocated_cidrs: Vec<Cidr>,
+    /// The same blocks, each with what its holders configure.
+    pub cidrs: Vec<ResolvedCidr>,
+    /// The routing domain in which it lies.
+    #[schema(value_type = String)]
+    pub space: Name,
+    /// Its family.
+    #[schema(schema_with = crate::scalar::family_schema)]
+    pub family: Family,
+    /// `private` or `shared`.
+    pub visibility: String,
+    /// The smallest number in force.
+    pub min_prefix_length: u8,
+    /// The largest number in force.
+    pub max_prefix_length: u8,
+    /// The default in force; absent where a claim must name its length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_prefix_length: Option<u8>,
+    /// In addresses.
+    pub capacity: Capacity,
+    /// In blocks of the default length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Blocks>,
+    /// (allocated + released) / (total − reserved).
+    pub utilization: Ratio,
+    /// 1 − largest free block / free.
+    pub fragmentation: Ratio,
+    /// Length of the largest free block; absent when nothing is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_free_prefix_length: Option<u8>,
+    /// How many child pools it has.
+    pub children: u64,
+    /// Its claims by phase.
+    pub claims: ClaimCounts,
+    /// The revision at which it was made or last edited.
+    pub revision: u64,
+    /// The revision at which what it holds last changed.
+    pub content_revision: u64,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was last edited.
+    pub updated_at: Time,
+    /// What holds of it.
+    pub conditions: Vec<Condition>,
+}
+
+/// Whether a pool can serve claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum PoolPhase {
+    /// It can.
+    Ready,
+    /// No block of its default length is free (where it has none: no address).
+    Exhausted,
+}
+
+impl fmt::Display for PoolPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "Ready",
+            Self::Exhausted => "Exhausted",
+        })
+    }
+}
+
+/// One block of a pool with what its holders configure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedCidr {
+    /// The block.
+    pub cidr: Cidr,
+    /// The on-link prefix.
+    pub subnet: Cidr,
+    /// The gateway; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub gateway: Option<Address>,
+}
+
+/// A pool's addresses: `total = allocated + released + reserved + available`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Capacity {
+    /// All.
+    pub total: Decimal,
+    /// Held by claims and child pools.
+    pub allocated: Decimal,
+    /// The part of `allocated` that is in use.
+    pub in_use: Decimal,
+    /// Given back and kept for their holders.
+    pub released: Decimal,
+    /// Withheld.
+    pub reserved: Decimal,
+    /// Free.
+    pub available: Decimal,
+}
+
+/// A pool in blocks of its default length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocks {
+    /// The length.
+    pub prefix_length: u8,
+    /// How many there are in all.
+    pub total: Decimal,
+    /// How many more claims of that length succeed now.
+    pub available: Decimal,
+}
+
+/// Claims of a pool by phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimCounts {
+    /// All that are not released.
+    pub allocated: u64,
+    /// The part of `allocated` that is in use.
+    pub in_use: u64,
+    /// Given back and kept for their holders.
+    pub released: u64,
+}
+
+impl From<&PoolView> for Pool {
+    fn from(view: &PoolView) -> Self {
+        let spec = &view.spec;
+        let (space, cidrs, parent, block) = match &spec.source {
+            PoolSource::Root { cidrs, .. } => (
+                Some(view.space.clone()),
+                cidrs.iter().map(PoolCidr::from).collect(),
+                None,
+                None,
+            ),
+            PoolSource::Child { parent, block } => {
+                (None, Vec::new(), Some(PoolRef::from(parent)), Some(*block))
+            }
+        };
+        let (prefix_length, cidr) = match block {
+            None => (None, None),
+            Some(ChildBlock::Length(length)) => (Some(length), None),
+            Some(ChildBlock::Cidr(cidr)) => (None, Some(Cidr(cidr))),
+        };
+        Self {
+            name: spec.name.clone(),
+            space,
+            cidrs,
+            family: spec.family,
+            parent,
+            prefix_length,
+            cidr,
+            owner: spec.owner.clone(),
+            min_prefix_length: spec.min_prefix_length,
+            max_prefix_length: spec.max_prefix_length,
+            default_prefix_length: spec.default_prefix_length,
+            exclude: spec.exclude.iter().map(Exclusion::from).collect(),
+            subnet: spec.subnet.map(Cidr),
+            gateway: spec.gateway.map(gateway_text),
+            labels: Labels::from(&spec.labels),
+            annotations: Labels::from(&spec.annotations),
+            description: spec.description.to_string(),
+            status: PoolStatus::from(view),
+        }
+    }
+}
+
+impl From<&PoolView> for PoolStatus {
+    fn from(view: &PoolView) -> Self {
+        Self {
+            phase: match view.exhausted_since_ms {
+                None => PoolPhase::Ready,
+                Some(_) => PoolPhase::Exhausted,
+            },
+            allocated_cidrs: view.cidrs.iter().map(|one| Cidr(one.cidr)).collect(),
+            cidrs: view.cidrs.iter().map(ResolvedCidr::from).collect(),
+            space: view.space.clone(),
+            family: view.family,
+            visibility: "private".to_owned(),
+            min_prefix_length: view.min_prefix_length,
+            max_prefix_length: view.max_prefix_length,
+            default_prefix_length: view.default_prefix_length,
+            capacity: Capacity::from(&view.capacity),
+            blocks: view.blocks.as_ref().map(Blocks::from),
+            utilization: Ratio(view.utilization_e4),
+            fragmentation: Ratio(view.fragmentation_e4),
+            largest_free_prefix_length: view.largest_free_prefix_length,
+            children: view.children,
+            claims: ClaimCounts {
+                allocated: view.claims.allocated,
+                in_use: view.claims.in_use,
+                released: view.claims.released,
+            },
+            revision: view.revision,
+            content_revision: view.content_revision,
+            created_at: Time(view.created_at_ms),
+            updated_at: Time(view.updated_at_ms),
+            conditions: conditions(view),
+        }
+    }
+}
+
+fn conditions(view: &PoolView) -> Vec<Condition> {
+    let blocks: Vec<String> = view.cidrs.iter().map(|one| one.cidr.to_string()).collect();
+    let message = match &view.spec.source {
+        PoolSource::Root { .. } => blocks.join(", "),
+        PoolSource::Child { parent, .. } => {
+            format!("{} from pool {}", blocks.join(", "), PoolRef::from(parent))
+        }
+    };
+    let mut conditions = vec![Condition::holds(
+        "Allocated",
+        "AllocationSucceeded",
+        message,
+        view.created_at_ms,
+    )];
+    if let Some(since_ms) = view.exhausted_since_ms {
+        let message = match view.default_prefix_length {
+            Some(length) => format!("no /{length} is free"),
+            None => "no address is free".to_owned(),
+        };
+        conditions.push(Condition::holds(
+            "Exhausted",
+            "NoFreeBlock",
+            message,
+            since_ms,
+        ));
+    }
+    conditions
+}
+
+fn gateway_text(gateway: Gateway) -> String {
+    match gateway {
+        Gateway::First => "first".to_owned(),
+        Gateway::Last => "last".to_owned(),
+        Gateway::Address(address) => address.to_string(),
+    }
+}
+
+impl From<&command::PoolCidr> for PoolCidr {
+    fn from(cidr: &command::PoolCidr) -> Self {
+        Self {
+            cidr: cidr.cidr.to_string(),
+            subnet: cidr.subnet.map(|subnet| subnet.to_string()),
+            gateway: cidr.gateway.map(gateway_text),
+        }
+    }
+}
+
+impl From<&command::Exclusion> for Exclusion {
+    fn from(exclusion: &command::Exclusion) -> Self {
+        let reason = (!exclusion.reason.is_empty()).then(|| exclusion.reason.to_string());
+        Self {
+            addresses: exclusion.text.to_string(),
+            reason,
+        }
+    }
+}
+
+impl From<&view::PoolCidrView> for ResolvedCidr {
+    fn from(view: &view::PoolCidrView) -> Self {
+        Self {
+            cidr: Cidr(view.cidr),
+            subnet: Cidr(view.subnet),
+            gateway: view.gateway,
+        }
+    }
+}
+
+impl From<&view::Capacity> for Capacity {
+    fn from(capacity: &view::Capacity) -> Self {
+        Self {
+            total: Decimal(capacity.total),
+            allocated: Decimal(capacity.allocated),
+            in_use: Decimal(capacity.in_use),
+            released: Decimal(capacity.released),
+            reserved: Decimal(capacity.reserved),
+            available: Decimal(capacity.available),
+        }
+    }
+}
+
+impl From<&view::Blocks> for Blocks {
+    fn from(blocks: &view::Blocks) -> Self {
+        Self {
+            prefix_length: blocks.prefix_length,
+            total: Decimal(blocks.total),
+            available: Decimal(blocks.available),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Allocations and look-ups.
+
+use allocator::name::Name;
+use allocator::prefix::Prefix;
+use api::views::{Allocation, List, Lookup};
+
+use super::Filter;
+use crate::request::Request;
+use crate::{Answer, Client, Error};
+
+impl Client {
+    /// Lists what is held from a tenant's pools, by pool and address.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn allocation_list(
+        &self,
+        tenant: &Name,
+        filter: &Filter,
+    ) -> Result<Answer<List<Allocation>>, Error> {
+        self.read(filter.apply(Request::get(format!("/v1/tenants/{tenant}/allocations"))))
+            .await
+    }
+
+    /// Shows the allocation of exactly that block; in space `default` where none is given.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn allocation_show(
+        &self,
+        tenant: &Name,
+        cidr: Prefix,
+        space: Option<&Name>,
+    ) -> Result<Answer<Allocation>, Error> {
+        self.read(
+            Request::get(format!("/v1/tenants/{tenant}/allocations/{cidr}")).query("space", space),
+        )
+        .await
+    }
+
+    /// Who has an address or block; in space `default` where none is given.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn lookup_show(
+        &self,
+        tenant: &Name,
+        cidr: Prefix,
+        space: Option<&Name>,
+    ) -> Result<Answer<Lookup>, Error> {
+        self.read(Request::get(format!("/v1/tenants/{tenant}/lookup/{cidr}")).query("space", space))
+            .await
+    }
+}

@@ -1,0 +1,93 @@
+//! Pools.
+
+use allocator::name::Name;
+use api::headers;
+use api::requests::PoolCreate;
+use api::views::{Free, List, Pool, PoolTree};
+
+use super::{Filter, FreeBlocks};
+use crate::request::{Request, Safety};
+use crate::{Answer, Client, Error};
+
+impl Client {
+    /// Makes a root pool or carves a child; safe to repeat, since the same content is no error.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_create(
+        &self,
+        tenant: &Name,
+        pool: &PoolCreate,
+    ) -> Result<Answer<Pool>, Error> {
+        self.mutate(
+            Request::post(format!("/v1/tenants/{tenant}/pools"), Safety::Repeatable).json(pool)?,
+        )
+        .await
+    }
+
+    /// Lists a tenant's pools by name.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_list(
+        &self,
+        tenant: &Name,
+        filter: &Filter,
+    ) -> Result<Answer<List<Pool>>, Error> {
+        self.read(filter.apply(Request::get(format!("/v1/tenants/{tenant}/pools"))))
+            .await
+    }
+
+    /// Shows a pool.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_show(&self, tenant: &Name, pool: &Name) -> Result<Answer<Pool>, Error> {
+        self.read(Request::get(format!("/v1/tenants/{tenant}/pools/{pool}")))
+            .await
+    }
+
+    /// Removes a pool that holds nothing, where `if_revision` is given only if it has that revision.
+    /// Never repeated after an unknown outcome: somebody may have made it anew.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_delete(
+        &self,
+        tenant: &Name,
+        pool: &Name,
+        if_revision: Option<u64>,
+    ) -> Result<Answer<Pool>, Error> {
+        let request = Request::delete(format!("/v1/tenants/{tenant}/pools/{pool}"), Safety::Once);
+        self.mutate(request.header(headers::IF_REVISION, if_revision))
+            .await
+    }
+
+    /// Lists a pool's free blocks.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_free(
+        &self,
+        tenant: &Name,
+        pool: &Name,
+        which: FreeBlocks,
+    ) -> Result<Answer<Free>, Error> {
+        let request = Request::get(format!("/v1/tenants/{tenant}/pools/{pool}/free"))
+            .query("prefixLength", which.prefix_length)
+            .query("limit", which.limit)
+            .query("count", which.count.then_some(true));
+        self.read(request).await
+    }
+
+    /// Shows a pool with its descendants.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_tree(&self, tenant: &Name, pool: &Name) -> Result<Answer<PoolTree>, Error> {
+        self.read(Request::get(format!(
+            "/v1/tenants/{tenant}/pools/{pool}/tree"
+        )))
+        .await
+    }
+}

@@ -1,0 +1,631 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use allocator::name::Name;
+use allocator::prefix::Prefix;
+use api::fields::PoolRef;
+use api::requests::path;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// ipamd from the command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ipamctl",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    /// Switches of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Switches of every command.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Switches of every command")]
+pub(crate) struct Global {
+    /// Nodes to ask, one after the other.
+    #[arg(
+        help = "A node; may be repeated [default: http://127.0.0.1:7400]",
+        long,
+        global = true,
+        env = "IPAMCTL_ENDPOINTS",
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub(crate) endpoint: Vec<String>,
+    /// The tenant
+    #[arg(long, short, global = true, env = "IPAMCTL_TENANT", value_parser = name, value_name = "NAME")]
+    pub(crate) tenant: Option<Name>,
+    /// File with a bearer token
+    #[arg(long, global = true, env = "IPAMCTL_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Seconds that a request may take, all attempts together
+    #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// How to print data
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub(crate) output: Format,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// The API's JSON
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Names only, one on a line
+    Name,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Who owns pools and claims
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Named address space
+    #[command(subcommand)]
+    Pool(PoolCommand),
+    /// Named requests for blocks
+    #[command(subcommand)]
+    Claim(ClaimCommand),
+    /// What is held
+    #[command(subcommand)]
+    Allocation(AllocationCommand),
+    /// Who has an address or block
+    Lookup {
+        /// An address or a CIDR
+        #[arg(value_parser = block)]
+        cidr: Prefix,
+        /// The routing domain [default: default]
+        #[arg(long, value_parser = name, value_name = "NAME")]
+        space: Option<Name>,
+    },
+    /// The nodes
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Prints the completion script of a shell
+    Completion {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// `tenant …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Makes a tenant
+    Create(TenantCreate),
+    /// Lists the tenants
+    #[command(visible_alias = "ls")]
+    List(Paging),
+    /// Shows a tenant
+    Show {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Removes a tenant that is empty
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        destroy: Destroy,
+    },
+}
+
+/// `tenant create`
+#[derive(Debug, Args)]
+pub(crate) struct TenantCreate {
+    /// Its name
+    pub(crate) name: String,
+    /// Most pools
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) quota_pools: Option<u64>,
+    /// Most claims
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) quota_claims: Option<u64>,
+    /// Most IPv4 addresses in claims
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) quota_ipv4_addresses: Option<u64>,
+    /// Most IPv6 claims, in units of a /64
+    #[arg(long = "quota-ipv6-prefixes64", value_name = "COUNT")]
+    pub(crate) quota_ipv6_prefixes_64: Option<u64>,
+    #[command(flatten)]
+    pub(crate) about: About,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+/// `pool …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolCommand {
+    /// Makes a root pool of CIDRs, or carves a child from its parent
+    Create(Box<PoolCreate>),
+    /// Lists the pools of the tenant
+    #[command(visible_alias = "ls")]
+    List {
+        /// Children of this pool
+        #[arg(long, value_parser = name, value_name = "POOL")]
+        parent: Option<Name>,
+        #[command(flatten)]
+        narrow: Narrow,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Shows a pool
+    Show {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Shows a pool and all below it
+    Tree {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Lists its free blocks, largest first or of one length
+    Free {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Blocks of this length
+        #[arg(long, value_name = "LENGTH")]
+        length: Option<u8>,
+        /// At most so many
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<u64>,
+        /// Only how many there are
+        #[arg(long)]
+        count: bool,
+    },
+    /// Removes a pool that holds nothing
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Only if the pool has this revision
+        #[arg(long, value_name = "REVISION")]
+        if_revision: Option<u64>,
+        #[command(flatten)]
+        destroy: Destroy,
+    },
+}
+
+/// `pool create`
+#[derive(Debug, Args)]
+pub(crate) struct PoolCreate {
+    /// Its name
+    pub(crate) name: String,
+    /// A block of a root pool (may be repeated), or the exact block of a child
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) cidr: Vec<String>,
+    /// Carve it from this pool: NAME, or TENANT/NAME
+    #[arg(long, value_parser = pool_ref, value_name = "POOL")]
+    pub(crate) parent: Option<PoolRef>,
+    /// Length of the block to carve: the next free one
+    #[arg(
+        long,
+        requires = "parent",
+        conflicts_with = "cidr",
+        value_name = "LENGTH"
+    )]
+    pub(crate) length: Option<u8>,
+    /// The routing domain of a root pool [default: default]
+    #[arg(long, conflicts_with = "parent", value_name = "NAME")]
+    pub(crate) space: Option<String>,
+    /// The family, as a check
+    #[arg(long, value_enum)]
+    pub(crate) family: Option<Family>,
+    /// Key of a child's holder
+    #[arg(long, requires = "parent", value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Smallest number (largest block) that may be claimed
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) min_length: Option<u8>,
+    /// Largest number (smallest block) that may be claimed
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) max_length: Option<u8>,
+    /// What a claim that names no length gets
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) default_length: Option<u8>,
+    /// A CIDR, an address or a range FIRST-LAST to withhold; may be repeated
+    #[arg(long, value_name = "ADDRESSES")]
+    pub(crate) exclude: Vec<String>,
+    /// The on-link prefix that holders configure
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) subnet: Option<String>,
+    /// first, last or an address
+    #[arg(long, value_name = "GATEWAY")]
+    pub(crate) gateway: Option<String>,
+    #[command(flatten)]
+    pub(crate) about: About,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+/// `claim …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClaimCommand {
+    /// Claims a block; again with the same name is the same claim
+    Create(Box<ClaimCreate>),
+    /// Lists the claims of the tenant
+    #[command(visible_alias = "ls")]
+    List {
+        /// From this pool
+        #[arg(long, value_parser = name, value_name = "POOL")]
+        pool: Option<Name>,
+        /// In this phase
+        #[arg(long, value_enum)]
+        phase: Option<Phase>,
+        #[command(flatten)]
+        narrow: Narrow,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Shows a claim
+    Show {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Releases claims and their blocks
+    #[command(visible_alias = "rm")]
+    Release(ClaimRelease),
+}
+
+/// `claim create`
+#[derive(Debug, Args)]
+pub(crate) struct ClaimCreate {
+    /// Its name; made up where absent
+    pub(crate) name: Option<String>,
+    /// The pool to take from: NAME, or TENANT/NAME
+    #[arg(long, value_parser = pool_ref, value_name = "POOL")]
+    pub(crate) pool: PoolRef,
+    /// The length wanted; the pool's default where absent
+    #[arg(long, conflicts_with = "cidr", value_name = "LENGTH")]
+    pub(crate) length: Option<u8>,
+    /// Exactly this block
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) cidr: Option<String>,
+    /// The family, as a check
+    #[arg(long, value_enum)]
+    pub(crate) family: Option<Family>,
+    /// Key of the holder
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    #[command(flatten)]
+    pub(crate) about: About,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+/// `claim release`
+#[derive(Debug, Args)]
+pub(crate) struct ClaimRelease {
+    /// Their names
+    #[arg(value_parser = name, required_unless_present = "selector", conflicts_with = "selector")]
+    pub(crate) names: Vec<Name>,
+    /// All whose labels match
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Only this holding of the one claim named
+    #[arg(long, conflicts_with = "selector", value_name = "GENERATION")]
+    pub(crate) generation: Option<u64>,
+    #[command(flatten)]
+    pub(crate) destroy: Destroy,
+}
+
+/// `allocation …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AllocationCommand {
+    /// Lists what is held from the tenant's pools
+    #[command(visible_alias = "ls")]
+    List {
+        /// From this pool
+        #[arg(long, value_parser = name, value_name = "POOL")]
+        pool: Option<Name>,
+        /// For this purpose
+        #[arg(long, value_enum)]
+        purpose: Option<Purpose>,
+        /// In this phase
+        #[arg(long, value_enum)]
+        phase: Option<Phase>,
+        #[command(flatten)]
+        narrow: Narrow,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Shows the allocation of exactly that block
+    Show {
+        /// The block
+        #[arg(value_parser = block)]
+        cidr: Prefix,
+        /// The routing domain [default: default]
+        #[arg(long, value_parser = name, value_name = "NAME")]
+        space: Option<Name>,
+    },
+}
+
+/// `cluster …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Shows the members, the leader and how far each has come
+    Status,
+    /// Adds a node as a learner
+    Add {
+        /// Its id
+        id: u64,
+        /// Where the other nodes reach its peer port
+        #[arg(long, value_name = "HOST:PORT")]
+        address: String,
+        /// Where clients reach it
+        #[arg(long, value_name = "URL")]
+        http_url: Option<String>,
+    },
+    /// Makes a voter of a learner that has caught up
+    Promote {
+        /// Its id
+        id: u64,
+    },
+    /// Removes a member
+    Remove {
+        /// Its id
+        id: u64,
+    },
+    /// Compares the state of the nodes at one revision, one row for each endpoint
+    Digest {
+        /// The revision; that of the first endpoint where absent
+        #[arg(long, value_name = "REVISION")]
+        revision: Option<u64>,
+    },
+}
+
+/// What an object is for.
+#[derive(Debug, Args)]
+pub(crate) struct About {
+    /// A label, may be repeated
+    #[arg(long = "label", value_parser = pair, value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<(String, String)>,
+    /// An annotation, may be repeated
+    #[arg(long = "annotation", value_parser = pair, value_name = "KEY=VALUE")]
+    pub(crate) annotations: Vec<(String, String)>,
+    /// What it is for
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
+    pub(crate) description: String,
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Args)]
+pub(crate) struct Narrow {
+    /// Requirements on labels: app=web,tier!=db,zone in (a,b),!old
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Of this routing domain
+    #[arg(long, value_parser = name, value_name = "NAME")]
+    pub(crate) space: Option<Name>,
+    /// Of this family
+    #[arg(long, value_enum)]
+    pub(crate) family: Option<Family>,
+    /// With exactly this owner
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// With this owner, or one whose first segments it is
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner_prefix: Option<String>,
+    /// Inside this block
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) within: Option<String>,
+    /// With this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) contains: Option<String>,
+}
+
+/// How much of a list.
+#[derive(Debug, Args)]
+pub(crate) struct Paging {
+    /// At most so many items [default: all]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// Whether to do it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DryRun {
+    /// Show the exact answer and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Whether to destroy it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Destroy {
+    /// Do not ask for the name
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+impl Destroy {
+    /// Nothing need be asked: it was said already, or nothing will happen.
+    pub(crate) fn is_confirmed(self) -> bool {
+        self.yes || self.dry_run.dry_run
+    }
+}
+
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Family {
+    /// 32-bit addresses
+    #[value(name = "IPv4", alias = "ipv4")]
+    IPv4,
+    /// 128-bit addresses
+    #[value(name = "IPv6", alias = "ipv6")]
+    IPv6,
+}
+
+/// Where a holding is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum Phase {
+    /// Given, not confirmed
+    Allocated,
+    /// Given and confirmed
+    InUse,
+    /// Given back and kept for its holder
+    Released,
+}
+
+/// Why a block is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum Purpose {
+    /// By a claim
+    Claim,
+    /// By a child pool
+    Child,
+    /// Withheld
+    Reservation,
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| error.to_string())
+}
+
+fn block(text: &str) -> Result<Prefix, String> {
+    path::block(text).map_err(|problem| problem.detail)
+}
+
+fn pool_ref(text: &str) -> Result<PoolRef, String> {
+    let (tenant, pool) = match text.split_once('/') {
+        Some((tenant, pool)) => (Some(name(tenant)?.to_string()), pool),
+        None => (None, text),
+    };
+    Ok(PoolRef {
+        tenant,
+        name: name(pool)?.to_string(),
+    })
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_together_are_refused() {
+        let table = [
+            ("pool create p --cidr 10.0.0.0/8 --cidr 10.1.0.0/16", None),
+            ("pool create c --parent p --length 24", None),
+            ("pool create c --parent shared/p --cidr 10.0.0.0/24", None),
+            (
+                "pool create c --length 24",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "pool create c --parent p --length 24 --cidr 10.0.0.0/24",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "pool create c --parent p --space blue",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "pool create c --owner n --cidr 10.0.0.0/8",
+                Some(ErrorKind::MissingRequiredArgument),
+            ),
+            (
+                "pool create c --parent a/b/c --length 24",
+                Some(ErrorKind::ValueValidation),
+            ),
+            ("pool free p --length 300", Some(ErrorKind::ValueValidation)),
+            ("claim create --pool p", None),
+            ("claim create c", Some(ErrorKind::MissingRequiredArgument)),
+            (
+                "claim create c --pool p --length 24 --cidr 10.0.0.0/24",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            (
+                "claim create c --pool p --label env",
+                Some(ErrorKind::ValueValidation),
+            ),
+            ("claim create c --pool p --label env=", None),
+            ("claim release a b", None),
+            ("claim release -l app=web --yes", None),
+            ("claim release", Some(ErrorKind::MissingRequiredArgument)),
+            (
+                "claim release a -l app=web",
+                Some(ErrorKind::ArgumentConflict),
+            ),
+            ("claim list --phase InUse --family IPv4", None),
+            ("claim list --phase inuse", Some(ErrorKind::InvalidValue)),
+            ("tenant show -a", Some(ErrorKind::UnknownArgument)),
+            ("tenant show a/b", Some(ErrorKind::ValueValidation)),
+            ("lookup 10.0.0.1", None),
+            ("lookup 10.0.0.1/24", Some(ErrorKind::ValueValidation)),
+            ("allocation show 10.0.0.0/24 --space blue", None),
+            ("cluster add 4 --address n:7401", None),
+            ("cluster add 4", Some(ErrorKind::MissingRequiredArgument)),
+            (
+                "cluster add four --address n:7401",
+                Some(ErrorKind::ValueValidation),
+            ),
+            ("-o xml tenant list", Some(ErrorKind::InvalidValue)),
+            (
+                "tenant list -o yaml --endpoint http://a:1 --endpoint http://b:1 --tenant acme",
+                None,
+            ),
+            ("--timeout 0 tenant list", Some(ErrorKind::ValueValidation)),
+            (
+                "",
+                Some(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ),
+        ];
+        for (line, expected) in table {
+            let words = std::iter::once("ipamctl").chain(line.split_whitespace());
+            assert_eq!(
+                Cli::try_parse_from(words).err().map(|error| error.kind()),
+                expected,
+                "{line}"
+            );
+        }
+    }
+}

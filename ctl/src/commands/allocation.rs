@@ -1,0 +1,159 @@
+//! `ipamctl allocation …` and `ipamctl lookup`
+
+use allocator::name::Name;
+use allocator::prefix::Prefix;
+use api::views::Lookup;
+use client::Filter;
+
+use super::{Session, by};
+use crate::args::{AllocationCommand, Phase, Purpose};
+use crate::failure::Failure;
+
+pub(super) async fn run(session: &Session, command: AllocationCommand) -> Result<(), Failure> {
+    let tenant = session.tenant()?;
+    match command {
+        AllocationCommand::List {
+            pool,
+            purpose,
+            phase,
+            narrow,
+            paging,
+        } => {
+            let filter = by(narrow.filter(), "pool", pool.as_ref().map(Name::as_str));
+            let filter = by(filter, "purpose", purpose.map(Purpose::word));
+            let filter = by(filter, "phase", phase.map(Phase::word));
+            let page = |filter: Filter| async move {
+                session.client.allocation_list(tenant, &filter).await
+            };
+            session.list(filter, &paging, page).await
+        }
+        AllocationCommand::Show { cidr, space } => session.output.one(
+            &session
+                .client
+                .allocation_show(tenant, cidr, space.as_ref())
+                .await?
+                .body,
+        ),
+    }
+}
+
+/// Who has it.
+pub(super) async fn lookup(
+    session: &Session,
+    cidr: Prefix,
+    space: Option<&Name>,
+) -> Result<(), Failure> {
+    let found = session
+        .client
+        .lookup_show(session.tenant()?, cidr, space)
+        .await?
+        .body;
+    let holder = found
+        .allocation
+        .as_ref()
+        .and_then(api::views::Allocation::holder_name);
+    session
+        .output
+        .document(&found, &holder.unwrap_or_default(), |_| text(&found))
+}
+
+/// The pools from the root to the innermost, then the holder, one fact on a line.
+fn text(found: &Lookup) -> String {
+    let pools: Vec<String> = found.pools.iter().map(ToString::to_string).collect();
+    let chain = if pools.is_empty() {
+        "none contains it".to_owned()
+    } else {
+        pools.join(" > ")
+    };
+    let mut lines = vec![
+        ("Block", found.cidr.to_string()),
+        ("Space", found.space.to_string()),
+    ];
+    lines.push(("Pools", chain));
+    match &found.allocation {
+        None if found.pools.is_empty() => {}
+        None => lines.push(("Held", "no: it is free, or held only in part".to_owned())),
+        Some(allocation) => {
+            let other = || {
+                allocation
+                    .tenant
+                    .as_ref()
+                    .map(|tenant| format!("tenant {tenant}"))
+            };
+            let holder = allocation
+                .holder_name()
+                .or_else(other)
+                .or_else(|| allocation.reason.clone());
+            let holder = holder.unwrap_or_else(|| "a reservation".to_owned());
+            lines.push(("Held", format!("{} by {holder}", allocation.cidr)));
+            lines.push(("Phase", format!("{:?}", allocation.phase)));
+            lines.push(("Generation", allocation.generation.to_string()));
+            lines.push(("Since", allocation.allocated_at.to_string()));
+            lines.extend(
+                allocation
+                    .owner
+                    .as_ref()
+                    .map(|owner| ("Owner", owner.to_string())),
+            );
+        }
+    }
+    if let Some(claim) = &found.claim {
+        lines.extend(
+            claim
+                .labels
+                .0
+                .iter()
+                .map(|(key, value)| ("Label", format!("{key}={value}"))),
+        );
+    }
+    let lines = lines
+        .iter()
+        .map(|(title, value)| format!("{:<12}{value}", format!("{title}:")));
+    lines.collect::<Vec<String>>().join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_lookup_goes_from_the_root_to_the_holder() {
+        let allocation = json!({
+            "cidr": "10.0.0.0/28", "family": "IPv4", "space": "default", "pool": "p", "purpose": "Claim",
+            "claim": "web-1", "owner": "node-7/eth0", "phase": "Allocated", "generation": 17,
+            "allocatedAt": "2026-03-01T12:00:00.000Z", "revision": 9,
+        });
+        let mut found = json!({
+            "cidr": "10.0.0.7/32", "space": "default", "pools": [{ "tenant": "shared", "name": "root" }, "p"],
+            "allocation": allocation, "revision": 9,
+        });
+        let held = text(&serde_json::from_value(found.clone()).unwrap());
+        found["allocation"] = serde_json::Value::Null;
+        let free = text(&serde_json::from_value(found.clone()).unwrap());
+        found["pools"] = json!([]);
+        let outside = text(&serde_json::from_value(found).unwrap());
+        expect![[r#"
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      shared/root > p
+            Held:       10.0.0.0/28 by claim web-1
+            Phase:      Allocated
+            Generation: 17
+            Since:      2026-03-01T12:00:00.000Z
+            Owner:      node-7/eth0
+
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      shared/root > p
+            Held:       no: it is free, or held only in part
+
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      none contains it
+        "#]]
+        .assert_eq(&format!("{held}\n{free}\n{outside}"));
+    }
+}

@@ -1,0 +1,164 @@
+//! `ipamctl claim …`
+
+use std::io;
+
+use allocator::name::Name;
+use api::requests::{self, generated_name};
+use api::views::Claim;
+use client::{Answer, Filter};
+use rand::Rng;
+
+use super::{Session, by, collect};
+use crate::args::{ClaimCommand, ClaimCreate, ClaimRelease, Phase};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::output;
+
+pub(super) async fn run(session: &Session, command: ClaimCommand) -> Result<(), Failure> {
+    let tenant = session.tenant()?;
+    match command {
+        ClaimCommand::Create(create) => {
+            let document = document(&create);
+            let answer = session
+                .writer(create.dry_run)
+                .claim_create(tenant, &document)
+                .await;
+            if let (Err(client::Error::OutcomeUnknown { .. }), Some(name)) =
+                (&answer, &document.name)
+            {
+                output::note(&format!("the claim was asked for by the name {name}"));
+            }
+            session.created("claim", &answer?, create.dry_run)
+        }
+        ClaimCommand::List {
+            pool,
+            phase,
+            narrow,
+            paging,
+        } => {
+            let filter = by(narrow.filter(), "pool", pool.as_ref().map(Name::as_str));
+            let filter = by(filter, "phase", phase.map(Phase::word));
+            let page =
+                |filter: Filter| async move { session.client.claim_list(tenant, &filter).await };
+            session.list(filter, &paging, page).await
+        }
+        ClaimCommand::Show { name } => session
+            .output
+            .one(&session.client.claim_show(tenant, &name).await?.body),
+        ClaimCommand::Release(release) => match &release.selector {
+            Some(selector) => release_selected(session, tenant, &release, selector).await,
+            None => release_named(session, tenant, &release).await,
+        },
+    }
+}
+
+/// A claim without a name is given one here, so that it can be told when the outcome is not known.
+fn document(create: &ClaimCreate) -> requests::ClaimCreate {
+    let name = create
+        .name
+        .clone()
+        .unwrap_or_else(|| generated_name(rand::rng().random()).to_string());
+    requests::ClaimCreate {
+        name: Some(name),
+        pool: create.pool.clone(),
+        prefix_length: create.length,
+        cidr: create.cidr.clone(),
+        family: create.family.map(Into::into),
+        owner: create.owner.clone(),
+        labels: create.about.labels(),
+        annotations: create.about.annotations(),
+        description: create.about.description.clone(),
+        ..requests::ClaimCreate::default()
+    }
+}
+
+async fn release_named(
+    session: &Session,
+    tenant: &Name,
+    release: &ClaimRelease,
+) -> Result<(), Failure> {
+    if release.generation.is_some() && release.names.len() > 1 {
+        return Err(Failure::Usage("--generation is for one claim".to_owned()));
+    }
+    let client = session.writer(release.destroy.dry_run);
+    let mut outcomes = Vec::new();
+    for name in &release.names {
+        outcomes.push(match release.generation {
+            Some(generation) => client.claim_release(tenant, name, generation).await,
+            None => client.claim_release_current(tenant, name).await,
+        });
+    }
+    tell(session, release, outcomes)
+}
+
+/// Each claim that the selector finds, by the generation that it was found with.
+async fn release_selected(
+    session: &Session,
+    tenant: &Name,
+    release: &ClaimRelease,
+    selector: &str,
+) -> Result<(), Failure> {
+    let filter = Filter::new().by("labelSelector", selector);
+    let page = |filter: Filter| async move { session.client.claim_list(tenant, &filter).await };
+    let (claims, _) = collect(filter, None, page).await?;
+    if claims.is_empty() {
+        output::note("no claim matches");
+        return Ok(());
+    }
+    let count = claims.len().to_string();
+    confirm(
+        &format!("{count} claims will be released"),
+        &count,
+        release.destroy.is_confirmed(),
+    )
+    .await?;
+    let client = session.writer(release.destroy.dry_run);
+    let mut outcomes = Vec::new();
+    for claim in &claims {
+        outcomes.push(
+            client
+                .claim_release(tenant, &claim.name, claim.status.generation)
+                .await,
+        );
+    }
+    tell(session, release, outcomes)
+}
+
+/// Shows those that were released, tells each failure, and fails if any did.
+fn tell(
+    session: &Session,
+    release: &ClaimRelease,
+    outcomes: Vec<Result<Answer<Claim>, client::Error>>,
+) -> Result<(), Failure> {
+    let total = outcomes.len();
+    let (done, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    let mut done: Vec<Answer<Claim>> = done.into_iter().flatten().collect();
+    let mut failures: Vec<Failure> = failed
+        .into_iter()
+        .filter_map(Result::err)
+        .map(Failure::from)
+        .collect();
+    if total == 1 {
+        return match (done.pop(), failures.pop()) {
+            (Some(answer), _) => {
+                session.removed("claim", &answer, "released", release.destroy.dry_run)
+            }
+            (None, Some(failure)) => Err(failure),
+            (None, None) => Ok(()),
+        };
+    }
+    let claims: Vec<Claim> = done.into_iter().map(|answer| answer.body).collect();
+    session.output.list(&claims, None)?;
+    for failure in &failures {
+        // When stderr is gone there is nobody to tell.
+        failure.print(&mut io::stderr().lock()).ok();
+    }
+    match failures.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Several {
+            failed: failures.len(),
+            total,
+            code: first.exit_code(),
+        }),
+    }
+}

@@ -1,0 +1,137 @@
+//! `ipamctl pool …`
+
+use allocator::name::Name;
+use api::requests;
+use client::{Filter, FreeBlocks};
+
+use super::{Session, by};
+use crate::args::{PoolCommand, PoolCreate};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::output::{self, TreeRows, column, table};
+
+pub(super) async fn run(session: &Session, command: PoolCommand) -> Result<(), Failure> {
+    let tenant = session.tenant()?;
+    match command {
+        PoolCommand::Create(create) => {
+            let document = document(&create)?;
+            let answer = session
+                .writer(create.dry_run)
+                .pool_create(tenant, &document)
+                .await?;
+            session.created("pool", &answer, create.dry_run)
+        }
+        PoolCommand::List {
+            parent,
+            narrow,
+            paging,
+        } => {
+            let filter = by(narrow.filter(), "parent", parent.as_ref().map(Name::as_str));
+            let page =
+                |filter: Filter| async move { session.client.pool_list(tenant, &filter).await };
+            session.list(filter, &paging, page).await
+        }
+        PoolCommand::Show { name } => session
+            .output
+            .one(&session.client.pool_show(tenant, &name).await?.body),
+        PoolCommand::Tree { name } => {
+            let tree = session.client.pool_tree(tenant, &name).await?.body;
+            session.output.document(&tree, name.as_str(), |wide| {
+                TreeRows::render(&tree.pool, wide)
+            })
+        }
+        PoolCommand::Free {
+            name,
+            length,
+            limit,
+            count,
+        } => {
+            let which = FreeBlocks {
+                prefix_length: length,
+                limit,
+                count,
+            };
+            free(session, tenant, &name, which).await
+        }
+        PoolCommand::Delete {
+            name,
+            if_revision,
+            destroy,
+        } => {
+            confirm(
+                &format!("pool {name} will be deleted"),
+                name.as_str(),
+                destroy.is_confirmed(),
+            )
+            .await?;
+            let answer = session
+                .writer(destroy.dry_run)
+                .pool_delete(tenant, &name, if_revision)
+                .await?;
+            session.removed("pool", &answer, "deleted", destroy.dry_run)
+        }
+    }
+}
+
+/// One CIDR beside a parent is the child's own block.
+fn document(create: &PoolCreate) -> Result<requests::PoolCreate, Failure> {
+    let (cidr, cidrs) = match (&create.parent, create.cidr.as_slice()) {
+        (None, cidrs) => (
+            None,
+            cidrs.iter().map(|cidr| cidr.as_str().into()).collect(),
+        ),
+        (Some(_), []) => (None, Vec::new()),
+        (Some(_), [cidr]) => (Some(cidr.clone()), Vec::new()),
+        (Some(_), _) => return Err(Failure::Usage("a child pool has one --cidr".to_owned())),
+    };
+    Ok(requests::PoolCreate {
+        name: create.name.clone(),
+        space: create.space.clone(),
+        cidrs,
+        family: create.family.map(Into::into),
+        parent: create.parent.clone(),
+        prefix_length: create.length,
+        cidr,
+        owner: create.owner.clone(),
+        min_prefix_length: create.min_length,
+        max_prefix_length: create.max_length,
+        default_prefix_length: create.default_length,
+        exclude: create
+            .exclude
+            .iter()
+            .map(|addresses| addresses.as_str().into())
+            .collect(),
+        subnet: create.subnet.clone(),
+        gateway: create.gateway.clone(),
+        labels: create.about.labels(),
+        annotations: create.about.annotations(),
+        description: create.about.description.clone(),
+        ..requests::PoolCreate::default()
+    })
+}
+
+async fn free(
+    session: &Session,
+    tenant: &Name,
+    pool: &Name,
+    which: FreeBlocks,
+) -> Result<(), Failure> {
+    let free = session.client.pool_free(tenant, pool, which).await?.body;
+    if let (true, Some(count)) = (which.count, free.count) {
+        return session
+            .output
+            .document(&free, &count.to_string(), |_| format!("{count}\n"));
+    }
+    if free.items.is_empty() {
+        output::note("nothing is free");
+    }
+    let names: Vec<String> = free.items.iter().map(ToString::to_string).collect();
+    session.output.document(&free, &names.join("\n"), |_| {
+        let rows: Vec<Vec<String>> = free
+            .items
+            .iter()
+            .map(|block| vec![block.to_string(), block.0.size().to_string()])
+            .collect();
+        table::render(&[column("BLOCK"), column("ADDRESSES")], &rows, false, false)
+    })
+}

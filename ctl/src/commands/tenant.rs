@@ -1,0 +1,54 @@
+//! `ipamctl tenant …`
+
+use api::requests::{self, Quota};
+
+use super::Session;
+use crate::args::{TenantCommand, TenantCreate};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use client::Filter;
+
+pub(super) async fn run(session: &Session, command: TenantCommand) -> Result<(), Failure> {
+    match command {
+        TenantCommand::Create(create) => {
+            let answer = session
+                .writer(create.dry_run)
+                .tenant_create(&document(&create))
+                .await?;
+            session.created("tenant", &answer, create.dry_run)
+        }
+        TenantCommand::List(paging) => {
+            let page = |filter: Filter| async move { session.client.tenant_list(&filter).await };
+            session.list(Filter::new(), &paging, page).await
+        }
+        TenantCommand::Show { name } => session
+            .output
+            .one(&session.client.tenant_show(&name).await?.body),
+        TenantCommand::Delete { name, destroy } => {
+            confirm(
+                &format!("tenant {name} will be deleted"),
+                name.as_str(),
+                destroy.is_confirmed(),
+            )
+            .await?;
+            let answer = session.writer(destroy.dry_run).tenant_delete(&name).await?;
+            session.removed("tenant", &answer, "deleted", destroy.dry_run)
+        }
+    }
+}
+
+fn document(create: &TenantCreate) -> requests::TenantCreate {
+    requests::TenantCreate {
+        name: create.name.clone(),
+        labels: create.about.labels(),
+        annotations: create.about.annotations(),
+        description: create.about.description.clone(),
+        quota: Quota {
+            pools: create.quota_pools,
+            claims: create.quota_claims,
+            ipv4_addresses: create.quota_ipv4_addresses,
+            ipv6_prefixes_64: create.quota_ipv6_prefixes_64,
+        },
+        ..requests::TenantCreate::default()
+    }
+}

@@ -1,0 +1,44 @@
+//! `ipamctl`: ipamd from the command line.
+//!
+//! 1. Data goes to stdout, everything else to stderr; so output can be piped as it is.
+//! 2. Every failure has one of the exit codes of [`failure`], and is printed once.
+//! 3. Whatever destroys something asks for its name, or for `--yes`.
+//! 4. A command can be repeated after any failure: claims have names, releases have generations.
+
+mod args;
+mod clock;
+mod commands;
+mod confirm;
+mod failure;
+mod output;
+mod settings;
+
+use std::io;
+use std::process;
+
+use clap::Parser;
+
+use args::Cli;
+use failure::Failure;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let cli = Cli::parse();
+    let outcome = tokio::select! {
+        outcome = commands::run(cli) => outcome,
+        interrupted = tokio::signal::ctrl_c() => Err(match interrupted {
+            Ok(()) => Failure::Aborted,
+            Err(error) => Failure::Local { what: "cannot listen for Ctrl-C".to_owned(), source: error },
+        }),
+    };
+    let code = match outcome {
+        Ok(()) => 0,
+        Err(failure) => {
+            // When stderr is gone too there is nobody left to tell.
+            failure.print(&mut io::stderr().lock()).ok();
+            failure.exit_code()
+        }
+    };
+    // Not by return: a thread may still wait for a line of stdin.
+    process::exit(code);
+}

@@ -1,0 +1,160 @@
+//! Printing data: as columns, as the API's JSON or YAML, or as names.
+
+pub(crate) mod age;
+mod rows;
+pub(crate) mod table;
+mod tree;
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::clock;
+use crate::failure::Failure;
+
+pub(crate) use tree::TreeRows;
+
+/// Something that can be shown as a row.
+pub(crate) trait Row: Serialize {
+    /// Its columns.
+    const COLUMNS: &'static [Column];
+
+    /// What `-o name` prints.
+    fn name(&self) -> String;
+
+    /// One cell for each column; `now_ms` is for ages.
+    fn cells(&self, now_ms: u64) -> Vec<String>;
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    /// Its title.
+    pub(crate) title: &'static str,
+    /// Only in wide tables.
+    pub(crate) wide: bool,
+}
+
+/// A column of every table.
+pub(crate) const fn column(title: &'static str) -> Column {
+    Column { title, wide: false }
+}
+
+/// A column of wide tables.
+pub(crate) const fn wide_column(title: &'static str) -> Column {
+    Column { title, wide: true }
+}
+
+/// A list as a document.
+#[derive(Debug, Serialize)]
+struct Document<'a, T> {
+    items: &'a [T],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+}
+
+/// Where data goes, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    format: Format,
+    colour: bool,
+}
+
+impl Output {
+    /// To stdout; with colour only on a terminal whose user does not object.
+    pub(crate) fn new(format: Format) -> Self {
+        let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            format,
+            colour: io::stdout().is_terminal() && !objected,
+        }
+    }
+
+    /// One object.
+    pub(crate) fn one<T: Row>(self, item: &T) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Json => json(item)?,
+            Format::Yaml => yaml(item)?,
+            Format::Table | Format::Wide | Format::Name => self.rows(std::slice::from_ref(item)),
+        };
+        write(&text)
+    }
+
+    /// A list; an empty one is told on stderr, since it prints nothing.
+    pub(crate) fn list<T: Row>(self, items: &[T], revision: Option<u64>) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Json => json(&Document { items, revision })?,
+            Format::Yaml => yaml(&Document { items, revision })?,
+            Format::Table | Format::Wide if items.is_empty() => {
+                note("nothing found");
+                return Ok(());
+            }
+            Format::Table | Format::Wide | Format::Name => self.rows(items),
+        };
+        write(&text)
+    }
+
+    /// A document that has a text of its own for people.
+    pub(crate) fn document<T: Serialize>(
+        self,
+        item: &T,
+        name: &str,
+        text: impl FnOnce(bool) -> String,
+    ) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Json => json(item)?,
+            Format::Yaml => yaml(item)?,
+            Format::Name => format!("{name}\n"),
+            Format::Table => text(false),
+            Format::Wide => text(true),
+        };
+        write(&text)
+    }
+
+    fn rows<T: Row>(self, items: &[T]) -> String {
+        match self.format {
+            Format::Name => items.iter().map(|item| item.name() + "\n").collect(),
+            Format::Table | Format::Wide | Format::Json | Format::Yaml => {
+                let now_ms = clock::now_ms();
+                let rows: Vec<Vec<String>> = items.iter().map(|item| item.cells(now_ms)).collect();
+                table::render(T::COLUMNS, &rows, self.format == Format::Wide, self.colour)
+            }
+        }
+    }
+}
+
+/// Text that is data in itself, such as a completion script.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => Ok(()),
+        // The reader has seen enough: `ipamctl claim list | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(source) => Err(Failure::Local {
+            what: "cannot write to stdout".to_owned(),
+            source,
+        }),
+    }
+}
+
+/// A remark beside the data, on stderr.
+pub(crate) fn note(text: &str) {
+    // When stderr is gone there is nobody to tell.
+    writeln!(io::stderr().lock(), "{text}").ok();
+}
+
+fn json<T: Serialize>(item: &T) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(item)
+        .map_err(|error| Failure::File(format!("cannot write JSON: {error}")))?;
+    Ok(text + "\n")
+}
+
+fn yaml<T: Serialize>(item: &T) -> Result<String, Failure> {
+    serde_saphyr::to_string(item)
+        .map_err(|error| Failure::File(format!("cannot write YAML: {error}")))
+}

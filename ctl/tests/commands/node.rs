@@ -1,0 +1,69 @@
+//! A node that answers by a table and notes what it was asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use api::Problem;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::Response;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub(crate) struct Node {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Node {
+    /// Answers `METHOD path?query` by the table; what is not in it is `not_found`.
+    pub(crate) async fn start<'a>(table: impl IntoIterator<Item = (&'a str, u16, Value)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let table: BTreeMap<String, (u16, Value)> = table
+            .into_iter()
+            .map(|(line, status, body)| (line.to_owned(), (status, body)))
+            .collect();
+        let (asked, table) = (Arc::new(Mutex::new(Vec::new())), Arc::new(table));
+        let notes = asked.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let (notes, table) = (notes.clone(), table.clone());
+            async move {
+                let (head, body) = request.into_parts();
+                let body = to_bytes(body, 1 << 20).await.unwrap();
+                let line = format!("{} {}", head.method, head.uri);
+                let text = if body.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", String::from_utf8_lossy(&body))
+                };
+                notes.lock().unwrap().push(format!("{line}{text}"));
+                let missing = || {
+                    let problem = Problem::not_found(head.uri.path());
+                    (problem.status, serde_json::to_value(problem).unwrap())
+                };
+                let (status, body) = table.get(&line).cloned().unwrap_or_else(missing);
+                Response::builder()
+                    .status(status)
+                    .body(Body::from(body.to_string()))
+                    .unwrap()
+            }
+        });
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, asked, server }
+    }
+
+    /// What it was asked, bodies included.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}

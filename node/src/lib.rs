@@ -1,1 +1,18 @@
-//! Placeholder.
+//! ipamd, the daemon, as a library: one node of a cluster.
+//!
+//! `replica` is the middle: HTTP proposes and reads through it, consensus and peers are below it.
+//! What the packages above this one may see is public; the rest is not.
+
+mod batcher;
+mod clock;
+pub mod config;
+mod consensus;
+pub mod dev;
+mod formation;
+pub mod http;
+pub mod logging;
+mod members;
+mod metrics;
+pub mod peers;
+pub mod replica;
+pub mod serve;

@@ -1,0 +1,68 @@
+//! Allocations: what is held, by claims, child pools and reservations.
+
+use api::problem::{Problem, Viewer};
+use api::requests::path;
+use api::requests::query::{AllocationList, Consistency, InSpace};
+use api::views::{Allocation, List};
+use hyper::StatusCode;
+
+use super::answer::{self, Answered, Failure};
+use super::call::Call;
+use super::read::{page_size, read};
+use super::server::Server;
+
+pub(super) async fn allocation_list(server: &Server, call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let list = AllocationList::parse(call.query(), &tenant)?;
+    let viewer = Viewer::Tenant(&tenant);
+    let (page, stamp) = read(server, &call, list.reading, viewer, |state| {
+        state.allocations(
+            &tenant,
+            &list.filter,
+            list.after.as_ref(),
+            page_size(list.limit),
+        )
+    })
+    .await?;
+    let document = List {
+        items: page
+            .items
+            .iter()
+            .map(|view| Allocation::of(view, viewer))
+            .collect(),
+        next_page_token: page.next.map(|key| list.next_page_token(&key)),
+        revision: stamp.revision,
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+pub(super) async fn allocation_show(server: &Server, call: Call) -> Answered {
+    let (tenant, cidr) = (call.path_name("tenant")?, path::block(call.path("cidr"))?);
+    let InSpace { reading, space } = InSpace::parse(call.query())?;
+    let viewer = Viewer::Tenant(&tenant);
+    let (view, stamp) = read(server, &call, reading, viewer, |state| {
+        state.allocation(&tenant, &space, cidr)
+    })
+    .await?;
+    Ok(answer::json(
+        StatusCode::OK,
+        &Allocation::of(&view, viewer),
+        stamp,
+    ))
+}
+
+/// Never done; the answer names what to delete instead.
+pub(super) async fn allocation_delete(server: &Server, call: Call) -> Answered {
+    let (tenant, cidr) = (call.path_name("tenant")?, path::block(call.path("cidr"))?);
+    let InSpace { mut reading, space } = InSpace::parse(call.query())?;
+    reading.consistency = Consistency::Local;
+    let viewer = Viewer::Tenant(&tenant);
+    let (view, stamp) = read(server, &call, reading, viewer, |state| {
+        state.allocation(&tenant, &space, cidr)
+    })
+    .await?;
+    Err(Failure::at(
+        Problem::delete_the_claim(&Allocation::of(&view, viewer)),
+        stamp,
+    ))
+}

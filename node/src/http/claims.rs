@@ -1,0 +1,171 @@
+//! Claims: the main job.
+
+use allocator::answer::{Outcome, Rejection};
+use allocator::command::{ClaimRelease, ClaimSpec, Command};
+use allocator::name::Name;
+use api::headers::IDEMPOTENCY_KEY;
+use api::problem::{Code, Problem, Viewer};
+use api::requests::query::{ClaimList, Mutation, Reading, Release};
+use api::requests::{ClaimCreate, Naming};
+use api::views::{Claim, List};
+use hyper::StatusCode;
+
+use super::answer::{self, Answered};
+use super::call::Call;
+use super::read::{page_size, read};
+use super::server::Server;
+use super::write::write;
+use crate::logging::events::{self, Asked};
+
+pub(super) async fn claim_create(server: &Server, mut call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let idempotency_key = call.header(IDEMPOTENCY_KEY)?.map(str::as_bytes);
+    let naming = Naming {
+        idempotency_key,
+        random: server.random(),
+    };
+    let command = ClaimCreate::parse(&body, &tenant, naming)?;
+    if dry_run {
+        return write(server, &call, command, dry_run)
+            .await?
+            .reply(Viewer::Tenant(&tenant));
+    }
+    let pool = match &command {
+        Command::ClaimCreate(spec) => Some(pool_of(spec)),
+        _ => None,
+    };
+    let written = match write(server, &call, command, dry_run).await {
+        Ok(written) => written,
+        Err(problem) => {
+            count_refused(server, &call, pool.as_ref(), &problem);
+            return Err(problem.into());
+        }
+    };
+    if let Ok(outcome) = &written.answer.result {
+        tell(server, &call, outcome, written.answer.revision);
+    }
+    let replied = written.document(Viewer::Tenant(&tenant));
+    if let Err(failure) = &replied {
+        count_refused(server, &call, pool.as_ref(), &failure.problem);
+    }
+    replied.map(|reply| written.encode(&reply))
+}
+
+pub(super) async fn claim_list(server: &Server, call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let list = ClaimList::parse(call.query(), &tenant)?;
+    let (page, stamp) = read(
+        server,
+        &call,
+        list.reading,
+        Viewer::Tenant(&tenant),
+        |state| {
+            state.claims(
+                &tenant,
+                &list.filter,
+                list.after.as_ref(),
+                page_size(list.limit),
+            )
+        },
+    )
+    .await?;
+    let document = List {
+        items: page.items.iter().map(Claim::from).collect(),
+        next_page_token: page.next.map(|key| list.next_page_token(&key)),
+        revision: stamp.revision,
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+pub(super) async fn claim_show(server: &Server, call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("claim")?);
+    let reading = Reading::parse(call.query())?;
+    let (claim, stamp) = read(server, &call, reading, Viewer::Tenant(&tenant), |state| {
+        state.claim(&tenant, &name)
+    })
+    .await?;
+    Ok(answer::json(StatusCode::OK, &Claim::from(&claim), stamp))
+}
+
+pub(super) async fn claim_release(server: &Server, call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("claim")?);
+    let Release {
+        dry_run,
+        generation,
+    } = Release::parse(call.query())?;
+    let command = Command::ClaimRelease(ClaimRelease {
+        tenant: tenant.clone(),
+        name,
+        generation,
+    });
+    let written = write(server, &call, command, dry_run).await?;
+    if let (Ok(outcome), false) = (&written.answer.result, dry_run) {
+        tell(server, &call, outcome, written.answer.revision);
+    }
+    written.reply(Viewer::Tenant(&tenant))
+}
+
+/// The pool that a claim names, by tenant and name.
+pub(super) fn pool_of(spec: &ClaimSpec) -> (Name, Name) {
+    (
+        spec.pool.tenant.as_ref().unwrap_or(&spec.tenant).clone(),
+        spec.pool.name.clone(),
+    )
+}
+
+/// Counts and logs what was done to a claim. What had been done before is not told again.
+pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u64) {
+    let duration = server.now().saturating_sub(call.arrived);
+    let asked = Asked {
+        request_id: &call.request_id,
+        duration,
+        revision,
+    };
+    match outcome {
+        Outcome::ClaimCreated(claim) => {
+            let family = claim.block.family();
+            server
+                .allocations()
+                .allocated(&claim.pool_tenant, &claim.pool, family, duration);
+            events::allocated(claim, asked);
+        }
+        Outcome::ClaimReleased(claim) => {
+            server
+                .allocations()
+                .released(&claim.pool_tenant, &claim.pool, claim.block.family());
+            events::released(claim, asked);
+        }
+        Outcome::ClaimRepeated(_)
+        | Outcome::ClaimAlreadyReleased(_)
+        | Outcome::Done
+        | Outcome::TenantCreated(_)
+        | Outcome::TenantRepeated(_)
+        | Outcome::TenantDeleted(_)
+        | Outcome::PoolCreated(_)
+        | Outcome::PoolRepeated(_)
+        | Outcome::PoolDeleted(_)
+        | Outcome::Batch(_) => {}
+    }
+}
+
+/// Counts a claim that got nothing.
+pub(super) fn count_refused(
+    server: &Server,
+    call: &Call,
+    pool: Option<&(Name, Name)>,
+    problem: &Problem,
+) {
+    let reason = problem.known_code().map_or("unknown", Code::name);
+    let latency = server.now().saturating_sub(call.arrived);
+    server
+        .allocations()
+        .refused(pool, reason, latency, |(tenant, pool)| {
+            let known = server
+                .replica()
+                .applied()
+                .read(|state| -> Result<_, Rejection> { Ok(state.pool(tenant, pool)?.family) });
+            known.ok()
+        });
+}

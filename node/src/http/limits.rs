@@ -1,0 +1,42 @@
+//! The bounds of the server.
+
+use std::time::Duration;
+
+/// The bounds of the HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest head of a request (its line and its headers), in bytes.
+    pub head_bytes_max: usize,
+    /// Requests worked on at once; one more is answered 429 and never waits.
+    pub requests_in_flight_max: usize,
+    /// Connections open at once.
+    pub connections_max: usize,
+    /// Requests that one HTTP/2 connection may have open.
+    pub streams_max: u32,
+    /// Time for a request's head; also how long a connection may rest between requests.
+    pub header_timeout: Duration,
+    /// Time for a request's body.
+    pub body_timeout: Duration,
+    /// Time that a request may wait for the cluster.
+    pub request_deadline: Duration,
+    /// Time that open requests get when the server stops.
+    pub stop_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 1 << 20,
+            head_bytes_max: 64 << 10,
+            requests_in_flight_max: 1_024,
+            connections_max: 8_192,
+            streams_max: 256,
+            header_timeout: Duration::from_mins(1),
+            body_timeout: Duration::from_secs(30),
+            request_deadline: Duration::from_secs(5),
+            stop_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Connections: HTTP/1.1 and HTTP/2 on one port, bounded in number and time.
+//!
+//! 1. The caller owns the socket and the moment of the end; [`run`] returns when the listener is
+//!    closed and every connection has ended or been cut off.
+//! 2. A connection that does not bring a whole request head in [`Limits::header_timeout`] is
+//!    closed, whether it sends slowly or not at all.
+//! 3. At most [`Limits::connections_max`] connections are open; more wait in the kernel's backlog.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use super::Limits;
+
+/// Rest after an accept that failed for want of descriptors or memory: trying again at once would
+/// only burn the processor.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Serves until `shutdown` ends, then lets open requests finish, at most `limits.stop_timeout`.
+pub(crate) async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut shutdown = pin!(shutdown);
+    let (stop, stopping) = watch::channel(false);
+    let connections = Arc::new(Semaphore::new(limits.connections_max));
+    let mut tasks = JoinSet::new();
+    loop {
+        let slot = tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = tasks.join_next() => { report(ended); continue }
+            slot = Arc::clone(&connections).acquire_owned() => slot.expect("the semaphore is never closed"),
+        };
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let (router, limits, stopping) = (router.clone(), limits.clone(), stopping.clone());
+                tasks.spawn(async move {
+                    connection(stream, from, router, &limits, stopping).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = tokio::time::timeout(limits.stop_timeout, async {
+        while let Some(ended) = tasks.join_next().await {
+            report(ended);
+        }
+    })
+    .await;
+    if drained.is_err() {
+        tracing::warn!(
+            connections = tasks.len(),
+            "connections did not end in time and are cut off"
+        );
+        tasks.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "the task of a connection failed");
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    from: SocketAddr,
+    router: Router,
+    limits: &Limits,
+    mut stopping: watch::Receiver<bool>,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, %from, "TCP_NODELAY was refused");
+    }
+    // Above the limit a head is answered with a problem, above this by hyper with a bare 431.
+    let head_bytes = limits.head_bytes_max.saturating_mul(4).max(16 << 10);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(head_bytes)
+        .keep_alive(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Some(limits.header_timeout))
+        .keep_alive_timeout(limits.header_timeout)
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX));
+    let heard = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let heard = Arc::clone(&heard);
+        move |request: hyper::Request<Incoming>| {
+            heard.store(true, Ordering::Relaxed);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(from));
+            let answer = router.clone().oneshot(request);
+            async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        }
+    });
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    // hyper's own time-out begins once it knows the version of HTTP, which takes the first bytes.
+    let mut first_request = pin!(tokio::time::sleep(limits.header_timeout));
+    let mut waiting_for_first = true;
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, %from, "a connection ended with an error");
+                }
+                return;
+            }
+            () = first_request.as_mut(), if waiting_for_first => {
+                if !heard.load(Ordering::Relaxed) {
+                    tracing::debug!(%from, "a connection sent no request in time");
+                    return;
+                }
+                waiting_for_first = false;
+            }
+            Ok(()) = stopping.changed() => serving.as_mut().graceful_shutdown(),
+        }
+    }
+}

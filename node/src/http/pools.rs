@@ -1,0 +1,120 @@
+//! Pools.
+
+use allocator::command::Command;
+use api::headers::IF_REVISION;
+use api::problem::Viewer;
+use api::requests::PoolCreate;
+use api::requests::query::{self, Mutation, PoolList, Reading};
+use api::scalar::{Cidr, Decimal};
+use api::views::{Free, List, Pool, PoolTree};
+use hyper::StatusCode;
+
+use super::answer::{self, Answered};
+use super::call::Call;
+use super::read::{page_size, read};
+use super::server::Server;
+use super::write::write;
+
+pub(super) async fn pool_create(server: &Server, mut call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = PoolCreate::parse(&body, &tenant)?;
+    write(server, &call, command, dry_run)
+        .await?
+        .reply(Viewer::Tenant(&tenant))
+}
+
+pub(super) async fn pool_list(server: &Server, call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let list = PoolList::parse(call.query(), &tenant)?;
+    let (page, stamp) = read(
+        server,
+        &call,
+        list.reading,
+        Viewer::Tenant(&tenant),
+        |state| {
+            state.pools(
+                &tenant,
+                &list.filter,
+                list.after.as_ref(),
+                page_size(list.limit),
+            )
+        },
+    )
+    .await?;
+    let document = List {
+        items: page.items.iter().map(Pool::from).collect(),
+        next_page_token: page.next.map(|key| list.next_page_token(&key)),
+        revision: stamp.revision,
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+pub(super) async fn pool_show(server: &Server, call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let reading = Reading::parse(call.query())?;
+    let (pool, stamp) = read(server, &call, reading, Viewer::Tenant(&tenant), |state| {
+        state.pool(&tenant, &name)
+    })
+    .await?;
+    Ok(answer::json(StatusCode::OK, &Pool::from(&pool), stamp))
+}
+
+pub(super) async fn pool_delete(server: &Server, call: Call) -> Answered {
+    let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let if_revision = call.header_revision(IF_REVISION)?;
+    let command = Command::PoolDelete {
+        tenant: tenant.clone(),
+        pool,
+        if_revision,
+    };
+    write(server, &call, command, dry_run)
+        .await?
+        .reply(Viewer::Tenant(&tenant))
+}
+
+pub(super) async fn pool_free(server: &Server, call: Call) -> Answered {
+    let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let free = query::Free::parse(call.query())?;
+    let length = free.prefix_length;
+    let ((blocks, count), stamp) = read(
+        server,
+        &call,
+        free.reading,
+        Viewer::Tenant(&tenant),
+        |state| {
+            if free.count {
+                Ok((Vec::new(), Some(state.free_count(&tenant, &pool, length)?)))
+            } else {
+                Ok((
+                    state.free_blocks(&tenant, &pool, length, page_size(free.limit))?,
+                    None,
+                ))
+            }
+        },
+    )
+    .await?;
+    let document = Free {
+        items: blocks.into_iter().map(Cidr).collect(),
+        count: count.map(Decimal),
+        revision: stamp.revision,
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+pub(super) async fn pool_tree(server: &Server, call: Call) -> Answered {
+    let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let reading = Reading::parse(call.query())?;
+    let viewer = Viewer::Tenant(&tenant);
+    let (tree, stamp) = read(server, &call, reading, viewer, |state| {
+        state.tree(&tenant, &pool)
+    })
+    .await?;
+    Ok(answer::json(
+        StatusCode::OK,
+        &PoolTree::of(&tree, viewer, stamp.revision),
+        stamp,
+    ))
+}

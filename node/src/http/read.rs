@@ -1,0 +1,68 @@
+//! Reads: wait until the state here is fresh enough, then look at it.
+
+use allocator::State;
+use allocator::answer::Rejection;
+use api::headers::IF_MIN_REVISION;
+use api::problem::{Problem, Viewer};
+use api::requests::query::{self, Reading};
+
+use super::answer::{Failure, Stamp};
+use super::call::Call;
+use super::server::Server;
+use crate::replica::{Consistency, ReadError};
+
+/// What `look` sees of the state, and the state that it was. The lock is held for `look` only; what
+/// becomes a document is made after it.
+pub(super) async fn read<T>(
+    server: &Server,
+    call: &Call,
+    reading: Reading,
+    viewer: Viewer<'_>,
+    look: impl FnOnce(&State) -> Result<T, Rejection>,
+) -> Result<(T, Stamp), Failure> {
+    let consistency = match reading.consistency {
+        query::Consistency::Linearizable => Consistency::Linearizable,
+        query::Consistency::Local => Consistency::Local {
+            min_revision: call.header_revision(IF_MIN_REVISION)?,
+            max_staleness_ms: reading.max_staleness_ms,
+        },
+    };
+    let deadline = server.limits().request_deadline;
+    let granted = server
+        .replica()
+        .read_ready(consistency, deadline)
+        .await
+        .map_err(|error| refused(&error))?;
+    let (revision, seen) = server
+        .replica()
+        .applied()
+        .read(|state| (state.revision(), look(state)));
+    let stamp = Stamp {
+        revision,
+        leader: granted.leader,
+        staleness_ms: granted.staleness_ms,
+    };
+    match seen {
+        Ok(seen) => Ok((seen, stamp)),
+        Err(rejection) => Err(Failure::at(
+            Problem::from_rejection(&rejection, revision, viewer),
+            stamp,
+        )),
+    }
+}
+
+fn refused(error: &ReadError) -> Problem {
+    match error {
+        ReadError::NoLeader => Problem::no_leader(),
+        ReadError::Stale { staleness_ms } => Problem::stale(*staleness_ms),
+        ReadError::MinRevisionNotReached { wanted, reached } => {
+            Problem::min_revision_not_reached(*wanted, *reached)
+        }
+        ReadError::Stopping => Problem::stopping(),
+    }
+}
+
+/// A page's limit, which the contract has bounded.
+pub(super) fn page_size(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,229 @@
+//! Members join, are promoted and leave, one change at a time, on the leader.
+//!
+//! Invariants:
+//! 1. Changes are made one after the other; a change of the voters that an earlier leader left half
+//!    done is finished before another one begins.
+//! 2. A member is an id with a directory. Another directory under the same id is another member:
+//!    the old one is removed before the new one is added, so that no progress of the old is
+//!    counted for the new.
+//! 3. A voter is removed only if a majority of those who stay answers now.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use raft_store::types::Member;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::consensus::{ChangeError, Consensus, Members};
+use crate::peers::wire::{MemberChange, MemberReply};
+use crate::peers::{Directory, Local, probe};
+
+/// A learner that lacks no more entries than this can become a voter.
+const PROMOTE_LAG_MAX: u64 = 256;
+/// A member heard within this time answers.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// Pause before a change is tried again that another one stood in the way of.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How long finishing a half-done change may take.
+const FINISH_MAX: Duration = Duration::from_secs(5);
+
+/// Makes changes wait for each other.
+#[derive(Debug, Default)]
+pub(crate) struct MemberChanges(Mutex<()>);
+
+/// What changes work with.
+#[derive(Debug, Clone)]
+pub(crate) struct MemberParts {
+    /// This node.
+    pub(crate) node_id: u64,
+    /// The log.
+    pub(crate) consensus: Consensus,
+    /// The way to the others.
+    pub(crate) peers: Arc<Directory>,
+    /// Makes changes wait for each other.
+    pub(crate) changes: Arc<MemberChanges>,
+}
+
+/// Makes a change on this node, if it leads.
+pub(crate) async fn change_here(
+    parts: MemberParts,
+    change: MemberChange,
+    deadline: Instant,
+) -> MemberReply {
+    let Ok(_turn) = timeout_at(deadline, parts.changes.0.lock()).await else {
+        return MemberReply::InProgress;
+    };
+    loop {
+        if !parts.consensus.standing().leadership.is_me {
+            return MemberReply::NotLeader;
+        }
+        let attempt = timeout_at(deadline, parts.attempt(&change, deadline)).await;
+        match attempt.unwrap_or(MemberReply::OutcomeUnknown) {
+            MemberReply::InProgress if Instant::now() + AGAIN_AFTER < deadline => {
+                sleep(AGAIN_AFTER).await;
+            }
+            reply => return reply,
+        }
+    }
+}
+
+/// Finishes a change of the voters that an earlier leader began, if this node leads now.
+pub(crate) async fn finish_half_done(parts: MemberParts) {
+    let standing = parts.consensus.standing();
+    if !standing.leadership.is_me || standing.members.voters.len() < 2 {
+        return;
+    }
+    let Ok(_turn) = parts.changes.0.try_lock() else {
+        return;
+    };
+    let until = Instant::now() + FINISH_MAX;
+    match timeout_at(until, parts.finish(&standing.members)).await {
+        Ok(Ok(())) => tracing::info!("a change of the voters was finished"),
+        Ok(Err(error)) => tracing::debug!(%error, "a change of the voters is not finished yet"),
+        Err(_) => tracing::debug!("a change of the voters is not finished yet"),
+    }
+}
+
+impl MemberParts {
+    async fn finish(&self, members: &Members) -> Result<(), ChangeError> {
+        match members.voters.last() {
+            Some(voters) if members.voters.len() > 1 => {
+                self.consensus.change_finish(voters.clone()).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn attempt(&self, change: &MemberChange, deadline: Instant) -> MemberReply {
+        let members = Arc::clone(&self.consensus.standing().members);
+        if let Err(error) = self.finish(&members).await {
+            return reply_to(error);
+        }
+        match change {
+            MemberChange::Add {
+                id,
+                peer_address,
+                http_url,
+            } => self.add(*id, peer_address, http_url.as_deref()).await,
+            MemberChange::Promote { id } => self.promote(*id, deadline).await,
+            MemberChange::Remove { id } => self.remove(*id).await,
+        }
+    }
+
+    async fn add(&self, id: u64, address: &str, http_url: Option<&str>) -> MemberReply {
+        let not_reachable = |reason: String| MemberReply::NotReachable {
+            address: address.to_owned(),
+            reason,
+        };
+        let local: &dyn Local = self.peers.local().as_ref();
+        let card = match probe(self.peers.net().as_ref(), local, id, address).await {
+            Ok(welcome) => welcome.card,
+            Err(error) => return not_reachable(error.to_string()),
+        };
+        let ours = local.card().cluster;
+        if card.cluster.is_some() && card.cluster != ours {
+            return not_reachable("its data directory belongs to another cluster".to_owned());
+        }
+        let member = Member {
+            instance: card.instance,
+            peer_address: address.to_owned(),
+            http_url: http_url.map_or(card.http_url, str::to_owned),
+        };
+        match self.consensus.standing().members.all.get(&id) {
+            Some(known) if *known == member => MemberReply::Done,
+            Some(known) => MemberReply::AlreadyMember {
+                id,
+                member: known.clone().into(),
+            },
+            None => changed(self.consensus.learner_add(id, member).await),
+        }
+    }
+
+    async fn promote(&self, id: u64, deadline: Instant) -> MemberReply {
+        let mut lag;
+        loop {
+            let standing = self.consensus.standing();
+            if !standing.leadership.is_me {
+                return MemberReply::NotLeader;
+            }
+            if !standing.members.all.contains_key(&id) {
+                return MemberReply::Unknown { id };
+            }
+            if standing.members.is_voter(id) {
+                return MemberReply::Done;
+            }
+            let last = standing.last_log_index().unwrap_or(0);
+            let matched = standing.matched.get(&id).copied().flatten();
+            lag = matched.map_or(last + 1, |matched| last.saturating_sub(matched));
+            if lag <= PROMOTE_LAG_MAX && matched.is_some() {
+                break;
+            }
+            if Instant::now() + AGAIN_AFTER * 2 >= deadline {
+                return MemberReply::NotCaughtUp { id, lag };
+            }
+            sleep(AGAIN_AFTER).await;
+        }
+        changed(self.consensus.voter_add(id).await)
+    }
+
+    async fn remove(&self, id: u64) -> MemberReply {
+        let standing = self.consensus.standing();
+        let members = &standing.members;
+        if !members.all.contains_key(&id) {
+            return MemberReply::Unknown { id };
+        }
+        if !members.is_voter(id) {
+            return changed(self.consensus.learner_remove(id).await);
+        }
+        if let Err(reason) = self.quorum_without(id, members) {
+            return MemberReply::WouldLoseQuorum { reason };
+        }
+        changed(self.consensus.voter_remove(id).await)
+    }
+
+    /// Whether those who stay when `id` leaves can agree: a majority of them answers now.
+    fn quorum_without(&self, id: u64, members: &Members) -> Result<(), String> {
+        let mut stay: BTreeSet<u64> = members.voter_ids();
+        stay.remove(&id);
+        if stay.is_empty() {
+            return Err("the last voter cannot be removed".to_owned());
+        }
+        let silent: Vec<u64> = stay
+            .iter()
+            .copied()
+            .filter(|other| !self.answers(*other))
+            .collect();
+        if (stay.len() - silent.len()) * 2 > stay.len() {
+            return Ok(());
+        }
+        Err(format!(
+            "without node {id} the voters would be {stay:?}, and no majority of them answers: {silent:?} were not heard for {} s",
+            ANSWERS_WITHIN.as_secs()
+        ))
+    }
+
+    fn answers(&self, id: u64) -> bool {
+        id == self.node_id
+            || self
+                .peers
+                .heard(id)
+                .is_some_and(|heard| heard.elapsed() < ANSWERS_WITHIN)
+    }
+}
+
+fn changed(result: Result<(), ChangeError>) -> MemberReply {
+    match result {
+        Ok(()) => MemberReply::Done,
+        Err(error) => reply_to(error),
+    }
+}
+
+fn reply_to(error: ChangeError) -> MemberReply {
+    match error {
+        ChangeError::InProgress => MemberReply::InProgress,
+        ChangeError::Refused(reason) => MemberReply::WouldLoseQuorum { reason },
+        ChangeError::OutcomeUnknown | ChangeError::Stopped(_) => MemberReply::OutcomeUnknown,
+    }
+}

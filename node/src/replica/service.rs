@@ -1,0 +1,207 @@
+//! What this node answers its peers.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use raft_store::SnapshotFile;
+use raft_store::codec::{self, SnapshotMetaRecord, VoteRecord};
+use raft_store::types::SnapshotMeta;
+use tokio::time::Instant;
+
+use super::Inner;
+use super::route::Route;
+use crate::batcher::{Answered, Unanswered};
+use crate::clock::Reading;
+use crate::consensus::Consensus;
+use crate::peers::wire::{
+    Forward, ForwardReply, NotProposed, ReadIndexReply, Reply, Report, Request,
+};
+use crate::peers::{Service, ServiceFuture, SnapshotSink};
+
+/// Answers for a replica, as long as it is there.
+pub(super) struct PeerService(pub(super) Weak<Inner>);
+
+impl PeerService {
+    fn with(
+        &self,
+        answer: impl FnOnce(Arc<Inner>) -> ServiceFuture<Reply>,
+    ) -> ServiceFuture<Reply> {
+        match self.0.upgrade() {
+            Some(inner) => answer(inner),
+            None => Box::pin(std::future::ready(unable("this node is stopping"))),
+        }
+    }
+}
+
+impl Service for PeerService {
+    fn answer(&self, peer: u64, request: Request) -> ServiceFuture<Reply> {
+        self.with(|inner| Box::pin(async move { inner.answer(peer, request).await }))
+    }
+
+    fn snapshot_begin(
+        &self,
+        vote: VoteRecord,
+        meta: SnapshotMetaRecord,
+        _bytes: u64,
+    ) -> ServiceFuture<Result<Box<dyn SnapshotSink>, Reply>> {
+        let consensus = self.0.upgrade().map(|inner| inner.consensus.clone());
+        Box::pin(async move {
+            let consensus = consensus.ok_or_else(|| unable("this node is stopping"))?;
+            let newer = consensus
+                .newer_vote_than(vote)
+                .await
+                .map_err(|error| unable(&error.to_string()))?;
+            if let Some(vote) = newer {
+                return Err(Reply::SnapshotDone { vote });
+            }
+            let file = consensus
+                .snapshot_begin()
+                .await
+                .map_err(|error| unable(&error.to_string()))?;
+            let sink = Sink {
+                consensus,
+                vote,
+                meta: meta.into(),
+                file,
+            };
+            Ok(Box::new(sink) as Box<dyn SnapshotSink>)
+        })
+    }
+}
+
+/// Where a snapshot's bytes go, and what happens when they are all there.
+struct Sink {
+    consensus: Consensus,
+    vote: VoteRecord,
+    meta: SnapshotMeta,
+    file: Box<SnapshotFile>,
+}
+
+impl SnapshotSink for Sink {
+    fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, data)
+    }
+
+    fn install(self: Box<Self>) -> ServiceFuture<Result<VoteRecord, String>> {
+        let Sink {
+            consensus,
+            vote,
+            meta,
+            file,
+        } = *self;
+        Box::pin(async move {
+            consensus
+                .snapshot_install(vote, meta, file)
+                .await
+                .map_err(|error| error.to_string())
+        })
+    }
+}
+
+fn unable(reason: &str) -> Reply {
+    Reply::Unable {
+        reason: reason.to_owned(),
+    }
+}
+
+impl Inner {
+    async fn answer(&self, peer: u64, request: Request) -> Reply {
+        match request {
+            Request::Append(append) => match self.consensus.append(append).await {
+                Ok(reply) => Reply::Append(reply),
+                Err(error) => unable(&error.to_string()),
+            },
+            Request::Vote(vote) => match self.consensus.vote(vote).await {
+                Ok(reply) => Reply::Vote(reply),
+                Err(error) => unable(&error.to_string()),
+            },
+            Request::WouldVote { last } => Reply::WouldVote {
+                yes: self.consensus.would_vote(last),
+            },
+            Request::Propose(forward) => Reply::Proposed(self.answer_propose(forward).await),
+            Request::DryRun(forward) => Reply::Proposed(self.answer_dry_run(forward).await),
+            Request::ReadIndex { remaining_ms } => {
+                Reply::ReadIndex(self.answer_read_index(remaining_ms).await)
+            }
+            Request::Report(report) => {
+                self.note_report(peer, report, Duration::ZERO);
+                Reply::Report(self.own_report())
+            }
+            Request::Member {
+                change,
+                remaining_ms,
+            } => {
+                let deadline = Instant::now() + Duration::from_millis(remaining_ms.into());
+                Reply::Member(self.member_change_here(change, deadline).await)
+            }
+            Request::TakeOver => match self.consensus.elect().await {
+                Ok(()) => Reply::TakingOver,
+                Err(error) => unable(&error.to_string()),
+            },
+            Request::SnapshotBegin { .. }
+            | Request::SnapshotChunk { .. }
+            | Request::SnapshotEnd { .. } => {
+                unable("a snapshot travels on a connection of its own")
+            }
+        }
+    }
+
+    /// One hop: what was forwarded here is proposed here or not at all.
+    async fn answer_propose(&self, forward: Forward) -> ForwardReply {
+        let deadline = Instant::now() + Duration::from_millis(forward.remaining_ms.into());
+        if !matches!(self.router.route(), Route::Me(_)) {
+            return ForwardReply::NotProposed(NotProposed::NotLeader);
+        }
+        let bytes = codec::encode(&forward).map_or(usize::MAX, |encoded| encoded.len());
+        forward_reply(self.propose_here(forward.envelope, bytes, deadline).await)
+    }
+
+    async fn answer_dry_run(&self, forward: Forward) -> ForwardReply {
+        let deadline = Instant::now() + Duration::from_millis(forward.remaining_ms.into());
+        if !matches!(self.router.route(), Route::Me(_)) {
+            return ForwardReply::NotProposed(NotProposed::NotLeader);
+        }
+        forward_reply(self.dry_run_here(&forward.envelope, deadline).await)
+    }
+
+    async fn answer_read_index(&self, remaining_ms: u32) -> ReadIndexReply {
+        if !matches!(self.router.route(), Route::Me(_)) {
+            return ReadIndexReply::NotLeader;
+        }
+        let deadline = Instant::now() + Duration::from_millis(remaining_ms.into());
+        match self.rounds.point(deadline).await {
+            // One that another node confirmed in the meantime is as good.
+            Some(point) => ReadIndexReply::Index(point.index),
+            None => ReadIndexReply::NotLeader,
+        }
+    }
+
+    /// How this node stands.
+    pub(super) fn own_report(&self) -> Report {
+        Report {
+            wall_ms: self.clock.own_wall_ms(),
+            last_log_index: self.consensus.standing().last_log_index().unwrap_or(0),
+            applied_index: self.applied.at().index.unwrap_or(0),
+        }
+    }
+
+    /// Notes what a peer reported, `age` ago.
+    pub(super) fn note_report(&self, peer: u64, report: Report, age: Duration) {
+        self.reports.note(peer, report);
+        let at = self.clock.monotonic().saturating_sub(age);
+        let reading = Reading {
+            wall_ms: report.wall_ms,
+            at,
+        };
+        self.clock.reading(peer, reading);
+    }
+}
+
+fn forward_reply(result: Result<Answered, Unanswered>) -> ForwardReply {
+    match result {
+        Ok(Answered { answer, index }) => ForwardReply::Answered { answer, index },
+        Err(Unanswered::NotProposed(why)) => ForwardReply::NotProposed(why),
+        Err(Unanswered::OutcomeUnknown) => ForwardReply::OutcomeUnknown,
+    }
+}

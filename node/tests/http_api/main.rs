@@ -1,0 +1,11 @@
+//! The HTTP API of one node, over real sockets and a real replica of one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_input;
+mod contract;
+mod harness;
+mod headers;
+mod limits;
+mod metrics;
+mod operations;

@@ -51,7 +51,9 @@ pub enum Outcome {
 }
 
 /// Why a command was refused. Each is a value: replicated, the same on every node, and nothing
-/// changed. The variants stand in order of precedence where several would apply.
+/// changed. Where several would apply, what can be told without the state comes first, then whether the
+/// names exist and whether it is a repeat, then the rules of the pool, then what is taken, then quotas,
+/// and that there is no room comes last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rejection {
     /// The version is not the active one plus 1.

@@ -390,4 +390,36 @@ mod tests {
         );
         state.audit().unwrap();
     }
+
+    #[test]
+    fn a_deletion_that_is_only_tried_leaves_every_text_where_it_was() {
+        let mut state = stocked(1_000, MAX, MAX);
+        for text in ["u", "v"] {
+            let mut spec = TenantSpec::clone(&state.tables.tenant(0).spec);
+            spec.name = name(text);
+            apply(&mut state, 0, vec![Command::TenantCreate(Box::new(spec))]);
+        }
+        apply(
+            &mut state,
+            0,
+            vec![Command::TenantDelete { tenant: name("u") }],
+        );
+        // No event is left: only the tenant refers to its name, and places before that are vacant.
+        apply(&mut state, 2_000, vec![Command::Tick]);
+        let place = state.texts.find(&state.tables, "v");
+        assert!(place > super::super::texts::id_of(state.tables.texts.next_id()));
+        let digest = state.digest();
+        let command = Command::TenantDelete { tenant: name("v") };
+        let answer = state.dry_run(&Envelope {
+            actor: Box::from("a"),
+            source: Box::from(""),
+            command,
+        });
+        assert!(answer.result.is_ok());
+        assert_eq!(
+            (state.texts.find(&state.tables, "v"), state.digest()),
+            (place, digest)
+        );
+        state.audit().unwrap();
+    }
 }

@@ -287,6 +287,7 @@ mod tests {
             exclusion("10.0.0.0", "10.0.0.9", "low"),
             exclusion("10.0.0.4", "10.0.0.5", "inside"),
             exclusion("10.0.0.0", "10.0.0.3", "same start"),
+            exclusion("10.0.0.12", "10.0.0.20", "same end"),
         ];
         let low = address_number(address("10.0.0.0"));
         assert_eq!(

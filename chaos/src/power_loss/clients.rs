@@ -143,7 +143,7 @@ impl Client {
                 Ok(reply) if reply.status == 200 => self.told(&name, None),
                 // May yet happen, or did not: the name stays unknown.
                 Ok(reply) if [429, 503, 504].contains(&reply.status) => {
-                    sleep(Duration::from_millis(5)).await
+                    sleep(Duration::from_millis(5)).await;
                 }
                 Ok(reply) => bail!(
                     "{name}: {}: {}",

@@ -78,7 +78,8 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) -> Result<String> {
+/// Runs a program of the system; what it printed.
+pub(super) fn run(command: &mut Command) -> Result<String> {
     // The tools of file systems lie in directories that a user's path may lack.
     let path = std::env::var("PATH").unwrap_or_default();
     let output = command

@@ -7,17 +7,19 @@
 
 mod clients;
 mod disk;
+mod leftovers;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use cluster_tests::TestCluster;
 use cluster_tests::requirements::{Requirement, say};
 use cluster_tests::tenant::Tenant;
 use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 use clients::Clients;
 use disk::Disk;
@@ -38,8 +40,23 @@ const OPERATIONS_MIN: u64 = 2_000;
 const LOAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs `rounds` rounds on one cluster; the claims of all rounds stay.
+///
+/// # Errors
+/// A claim that was lost, a node that did not come back, or a signal to end.
 pub async fn run(rounds: u32) -> Result<()> {
-    let folder = TempDir::with_prefix("ipam-power-loss-")?;
+    leftovers::remove()?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Dropping the rounds ends the nodes, unmounts the disks and detaches the devices.
+    tokio::select! {
+        ended = run_rounds(rounds) => ended,
+        _ = terminate.recv() => bail!("told to end by SIGTERM"),
+        _ = interrupt.recv() => bail!("told to end by SIGINT"),
+    }
+}
+
+async fn run_rounds(rounds: u32) -> Result<()> {
+    let folder = TempDir::with_prefix(leftovers::prefix(std::process::id()))?;
     // Declared before the cluster, so that the nodes are ended before the disks go, on every way out.
     let mut disks: Vec<Disk> = (1..=3)
         .map(|id| Disk::make(folder.path(), &format!("disk-{id}")))

@@ -87,7 +87,7 @@ impl Clients {
     }
 
     async fn set_up(&self, replica: &Replica) -> Result<bool> {
-        for command in [tenant_create()?, pool_create()?] {
+        for command in [tenant_create(), pool_create()?] {
             match replica.propose(envelope(command), DEADLINE).await {
                 Ok(proposed) => proposed
                     .answer
@@ -247,14 +247,14 @@ fn envelope(command: Command) -> Envelope {
     }
 }
 
-fn tenant_create() -> Result<Command> {
-    Ok(Command::TenantCreate(Box::new(TenantSpec {
+fn tenant_create() -> Command {
+    Command::TenantCreate(Box::new(TenantSpec {
         name: tenant(),
         labels: Labels::new(),
         annotations: Labels::new(),
         description: "".into(),
         quota: Quota::default(),
-    })))
+    }))
 }
 
 fn pool_create() -> Result<Command> {

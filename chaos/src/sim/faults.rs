@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 
 use super::Run;
 use super::world::{NODES, host_name};
@@ -39,21 +40,30 @@ impl Faults {
         Ok(())
     }
 
-    /// One node loses its power, and what its disk had not synced; it comes back.
+    /// One node, two or all lose their power at one instant, and what their disks had not synced; they come back.
     pub(super) fn power_loss(&mut self, run: &mut Run<'_>) -> Result<()> {
         run.steps(self.between(1_000, 3_000))?;
-        let victim = NODES[self.random.random_range(..NODES.len())];
-        run.world
-            .trace
-            .event(run.sim.elapsed(), &format!("node {victim} loses its power"));
-        // The disk first: what the process would still write on its way down must not count.
-        run.world.power_off(victim);
-        run.sim.crash(host_name(victim));
+        let count = self.random.random_range(1..=NODES.len());
+        let victims: Vec<u64> = NODES
+            .choose_multiple(&mut self.random, count)
+            .copied()
+            .collect();
+        run.world.trace.event(
+            run.sim.elapsed(),
+            &format!("nodes {victims:?} lose their power"),
+        );
+        for victim in &victims {
+            // The disk first: what the process would still write on its way down must not count.
+            run.world.power_off(*victim);
+            run.sim.crash(host_name(*victim));
+        }
         run.steps(self.between(200, 2_000))?;
         run.world
             .trace
-            .event(run.sim.elapsed(), &format!("node {victim} starts"));
-        run.sim.bounce(host_name(victim));
+            .event(run.sim.elapsed(), &format!("nodes {victims:?} start"));
+        for victim in &victims {
+            run.sim.bounce(host_name(*victim));
+        }
         Ok(())
     }
 

@@ -5,12 +5,12 @@ use allocator::prefix::Prefix;
 use api::views::Lookup;
 use client::Filter;
 
-use super::{Session, by};
+use super::{Context, by};
 use crate::args::{AllocationCommand, Phase, Purpose};
 use crate::failure::Failure;
 
-pub(super) async fn run(session: &Session, command: AllocationCommand) -> Result<(), Failure> {
-    let tenant = session.tenant()?;
+pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
     match command {
         AllocationCommand::List {
             pool,
@@ -23,12 +23,12 @@ pub(super) async fn run(session: &Session, command: AllocationCommand) -> Result
             let filter = by(filter, "purpose", purpose.map(Purpose::word));
             let filter = by(filter, "phase", phase.map(Phase::word));
             let page = |filter: Filter| async move {
-                session.client.allocation_list(tenant, &filter).await
+                context.client.allocation_list(tenant, &filter).await
             };
-            session.list(filter, &paging, page).await
+            context.list(filter, &paging, page).await
         }
-        AllocationCommand::Show { cidr, space } => session.output.one(
-            &session
+        AllocationCommand::Show { cidr, space } => context.output.one(
+            &context
                 .client
                 .allocation_show(tenant, cidr, space.as_ref())
                 .await?
@@ -39,20 +39,20 @@ pub(super) async fn run(session: &Session, command: AllocationCommand) -> Result
 
 /// Who has it.
 pub(super) async fn lookup(
-    session: &Session,
+    context: &Context,
     cidr: Prefix,
     space: Option<&Name>,
 ) -> Result<(), Failure> {
-    let found = session
+    let found = context
         .client
-        .lookup_show(session.tenant()?, cidr, space)
+        .lookup_show(context.tenant()?, cidr, space)
         .await?
         .body;
     let holder = found
         .allocation
         .as_ref()
         .and_then(api::views::Allocation::holder_name);
-    session
+    context
         .output
         .document(&found, &holder.unwrap_or_default(), |_| text(&found))
 }

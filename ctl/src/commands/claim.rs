@@ -8,18 +8,18 @@ use api::views::Claim;
 use client::{Answer, Filter};
 use rand::Rng;
 
-use super::{Session, by, collect};
+use super::{Context, by, collect};
 use crate::args::{ClaimCommand, ClaimCreate, ClaimRelease, Phase};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output;
 
-pub(super) async fn run(session: &Session, command: ClaimCommand) -> Result<(), Failure> {
-    let tenant = session.tenant()?;
+pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
     match command {
         ClaimCommand::Create(create) => {
             let document = document(&create);
-            let answer = session
+            let answer = context
                 .writer(create.dry_run)
                 .claim_create(tenant, &document)
                 .await;
@@ -28,7 +28,7 @@ pub(super) async fn run(session: &Session, command: ClaimCommand) -> Result<(), 
             {
                 output::note(&format!("the claim was asked for by the name {name}"));
             }
-            session.created("claim", &answer?, create.dry_run)
+            context.created("claim", &answer?, create.dry_run)
         }
         ClaimCommand::List {
             pool,
@@ -39,15 +39,15 @@ pub(super) async fn run(session: &Session, command: ClaimCommand) -> Result<(), 
             let filter = by(narrow.filter(), "pool", pool.as_ref().map(Name::as_str));
             let filter = by(filter, "phase", phase.map(Phase::word));
             let page =
-                |filter: Filter| async move { session.client.claim_list(tenant, &filter).await };
-            session.list(filter, &paging, page).await
+                |filter: Filter| async move { context.client.claim_list(tenant, &filter).await };
+            context.list(filter, &paging, page).await
         }
-        ClaimCommand::Show { name } => session
+        ClaimCommand::Show { name } => context
             .output
-            .one(&session.client.claim_show(tenant, &name).await?.body),
+            .one(&context.client.claim_show(tenant, &name).await?.body),
         ClaimCommand::Release(release) => match &release.selector {
-            Some(selector) => release_selected(session, tenant, &release, selector).await,
-            None => release_named(session, tenant, &release).await,
+            Some(selector) => release_selected(context, tenant, &release, selector).await,
+            None => release_named(context, tenant, &release).await,
         },
     }
 }
@@ -73,14 +73,14 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
 }
 
 async fn release_named(
-    session: &Session,
+    context: &Context,
     tenant: &Name,
     release: &ClaimRelease,
 ) -> Result<(), Failure> {
     if release.generation.is_some() && release.names.len() > 1 {
         return Err(Failure::Usage("--generation is for one claim".to_owned()));
     }
-    let client = session.writer(release.destroy.dry_run);
+    let client = context.writer(release.destroy.dry_run);
     let mut outcomes = Vec::new();
     for name in &release.names {
         outcomes.push(match release.generation {
@@ -88,18 +88,18 @@ async fn release_named(
             None => client.claim_release_current(tenant, name).await,
         });
     }
-    tell(session, release, outcomes)
+    tell(context, release, outcomes)
 }
 
 /// Each claim that the selector finds, by the generation that it was found with.
 async fn release_selected(
-    session: &Session,
+    context: &Context,
     tenant: &Name,
     release: &ClaimRelease,
     selector: &str,
 ) -> Result<(), Failure> {
     let filter = Filter::new().by("labelSelector", selector);
-    let page = |filter: Filter| async move { session.client.claim_list(tenant, &filter).await };
+    let page = |filter: Filter| async move { context.client.claim_list(tenant, &filter).await };
     let (claims, _) = collect(filter, None, page).await?;
     if claims.is_empty() {
         output::note("no claim matches");
@@ -112,7 +112,7 @@ async fn release_selected(
         release.destroy.is_confirmed(),
     )
     .await?;
-    let client = session.writer(release.destroy.dry_run);
+    let client = context.writer(release.destroy.dry_run);
     let mut outcomes = Vec::new();
     for claim in &claims {
         outcomes.push(
@@ -121,12 +121,12 @@ async fn release_selected(
                 .await,
         );
     }
-    tell(session, release, outcomes)
+    tell(context, release, outcomes)
 }
 
 /// Shows those that were released, tells each failure, and fails if any did.
 fn tell(
-    session: &Session,
+    context: &Context,
     release: &ClaimRelease,
     outcomes: Vec<Result<Answer<Claim>, client::Error>>,
 ) -> Result<(), Failure> {
@@ -141,14 +141,14 @@ fn tell(
     if total == 1 {
         return match (done.pop(), failures.pop()) {
             (Some(answer), _) => {
-                session.removed("claim", &answer, "released", release.destroy.dry_run)
+                context.removed("claim", &answer, "released", release.destroy.dry_run)
             }
             (None, Some(failure)) => Err(failure),
             (None, None) => Ok(()),
         };
     }
     let claims: Vec<Claim> = done.into_iter().map(|answer| answer.body).collect();
-    session.output.list(&claims, None)?;
+    context.output.list(&claims, None)?;
     for failure in &failures {
         // When stderr is gone there is nobody to tell.
         failure.print(&mut io::stderr().lock()).ok();

@@ -5,20 +5,20 @@ use api::scalar::Hex128;
 use api::views::{Cluster, Member};
 use serde::Serialize;
 
-use super::Session;
+use super::Context;
 use crate::args::ClusterCommand;
 use crate::failure::Failure;
 use crate::output::{self, Column, Row, age, column, table, wide_column};
 
-pub(super) async fn run(session: &Session, command: ClusterCommand) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, command: ClusterCommand) -> Result<(), Failure> {
     match command {
-        ClusterCommand::Status => show(session, &session.client.cluster_show().await?.body),
+        ClusterCommand::Status => show(context, &context.client.cluster_show().await?.body),
         ClusterCommand::Add {
             id,
             address,
             http_url,
         } => {
-            let cluster = session
+            let cluster = context
                 .client
                 .member_add(id, &MemberAdd { address, http_url })
                 .await?
@@ -26,29 +26,29 @@ pub(super) async fn run(session: &Session, command: ClusterCommand) -> Result<()
             output::note(&format!(
                 "member {id} added as a learner; 'ipamctl cluster promote {id}' makes it a voter"
             ));
-            show(session, &cluster)
+            show(context, &cluster)
         }
         ClusterCommand::Promote { id } => {
-            let cluster = session.client.member_promote(id).await?.body;
+            let cluster = context.client.member_promote(id).await?.body;
             output::note(&format!("member {id} promoted"));
-            show(session, &cluster)
+            show(context, &cluster)
         }
         ClusterCommand::Remove { id } => {
-            let cluster = session.client.member_remove(id).await?.body;
+            let cluster = context.client.member_remove(id).await?.body;
             output::note(&format!("member {id} removed"));
-            show(session, &cluster)
+            show(context, &cluster)
         }
-        ClusterCommand::Digest { revision } => digest(session, revision).await,
+        ClusterCommand::Digest { revision } => digest(context, revision).await,
     }
 }
 
-fn show(session: &Session, cluster: &Cluster) -> Result<(), Failure> {
+fn show(context: &Context, cluster: &Cluster) -> Result<(), Failure> {
     let ids: Vec<String> = cluster
         .members
         .iter()
         .map(|member| member.id.to_string())
         .collect();
-    session
+    context
         .output
         .document(cluster, &ids.join("\n"), |wide| text(cluster, wide))
 }
@@ -141,11 +141,11 @@ impl Row for NodeDigest {
 }
 
 /// Each endpoint is asked on its own, all for the same revision.
-async fn digest(session: &Session, revision: Option<u64>) -> Result<(), Failure> {
+async fn digest(context: &Context, revision: Option<u64>) -> Result<(), Failure> {
     let mut revision = revision;
     let mut digests: Vec<NodeDigest> = Vec::new();
-    for endpoint in &session.settings.endpoints {
-        let client = session.settings.client_of(std::slice::from_ref(endpoint))?;
+    for endpoint in &context.settings.endpoints {
+        let client = context.settings.client_of(std::slice::from_ref(endpoint))?;
         if revision.is_none() {
             revision = Some(client.digest_show(None).await?.body.revision);
         }
@@ -158,7 +158,7 @@ async fn digest(session: &Session, revision: Option<u64>) -> Result<(), Failure>
             digest,
         });
     }
-    session.output.list(&digests, None)?;
+    context.output.list(&digests, None)?;
     let alike = digests
         .windows(2)
         .all(|pair| pair[0].digest == pair[1].digest);

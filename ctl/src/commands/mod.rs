@@ -29,30 +29,30 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         return output::write(&String::from_utf8_lossy(&script));
     }
     let settings = Settings::load(&cli.global)?;
-    let session = Session {
+    let context = Context {
         client: settings.client()?,
         output: Output::new(cli.global.output),
         settings,
     };
     match cli.command {
-        Command::Tenant(command) => tenant::run(&session, command).await,
-        Command::Pool(command) => pool::run(&session, command).await,
-        Command::Claim(command) => claim::run(&session, command).await,
-        Command::Allocation(command) => allocation::run(&session, command).await,
-        Command::Lookup { cidr, space } => allocation::lookup(&session, cidr, space.as_ref()).await,
-        Command::Cluster(command) => cluster::run(&session, command).await,
+        Command::Tenant(command) => tenant::run(&context, command).await,
+        Command::Pool(command) => pool::run(&context, command).await,
+        Command::Claim(command) => claim::run(&context, command).await,
+        Command::Allocation(command) => allocation::run(&context, command).await,
+        Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
+        Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),
     }
 }
 
 /// What every command works with.
-struct Session {
+struct Context {
     settings: Settings,
     client: Client,
     output: Output,
 }
 
-impl Session {
+impl Context {
     fn tenant(&self) -> Result<&Name, Failure> {
         self.settings.tenant()
     }

@@ -4,22 +4,22 @@ use allocator::name::Name;
 use api::requests;
 use client::{Filter, FreeBlocks};
 
-use super::{Session, by};
+use super::{Context, by};
 use crate::args::{PoolCommand, PoolCreate};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{self, TreeRows, column, table};
 
-pub(super) async fn run(session: &Session, command: PoolCommand) -> Result<(), Failure> {
-    let tenant = session.tenant()?;
+pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
     match command {
         PoolCommand::Create(create) => {
             let document = document(&create)?;
-            let answer = session
+            let answer = context
                 .writer(create.dry_run)
                 .pool_create(tenant, &document)
                 .await?;
-            session.created("pool", &answer, create.dry_run)
+            context.created("pool", &answer, create.dry_run)
         }
         PoolCommand::List {
             parent,
@@ -28,15 +28,15 @@ pub(super) async fn run(session: &Session, command: PoolCommand) -> Result<(), F
         } => {
             let filter = by(narrow.filter(), "parent", parent.as_ref().map(Name::as_str));
             let page =
-                |filter: Filter| async move { session.client.pool_list(tenant, &filter).await };
-            session.list(filter, &paging, page).await
+                |filter: Filter| async move { context.client.pool_list(tenant, &filter).await };
+            context.list(filter, &paging, page).await
         }
-        PoolCommand::Show { name } => session
+        PoolCommand::Show { name } => context
             .output
-            .one(&session.client.pool_show(tenant, &name).await?.body),
+            .one(&context.client.pool_show(tenant, &name).await?.body),
         PoolCommand::Tree { name } => {
-            let tree = session.client.pool_tree(tenant, &name).await?.body;
-            session.output.document(&tree, name.as_str(), |wide| {
+            let tree = context.client.pool_tree(tenant, &name).await?.body;
+            context.output.document(&tree, name.as_str(), |wide| {
                 TreeRows::render(&tree.pool, wide)
             })
         }
@@ -51,7 +51,7 @@ pub(super) async fn run(session: &Session, command: PoolCommand) -> Result<(), F
                 limit,
                 count,
             };
-            free(session, tenant, &name, which).await
+            free(context, tenant, &name, which).await
         }
         PoolCommand::Delete {
             name,
@@ -64,11 +64,11 @@ pub(super) async fn run(session: &Session, command: PoolCommand) -> Result<(), F
                 destroy.is_confirmed(),
             )
             .await?;
-            let answer = session
+            let answer = context
                 .writer(destroy.dry_run)
                 .pool_delete(tenant, &name, if_revision)
                 .await?;
-            session.removed("pool", &answer, "deleted", destroy.dry_run)
+            context.removed("pool", &answer, "deleted", destroy.dry_run)
         }
     }
 }
@@ -111,14 +111,14 @@ fn document(create: &PoolCreate) -> Result<requests::PoolCreate, Failure> {
 }
 
 async fn free(
-    session: &Session,
+    context: &Context,
     tenant: &Name,
     pool: &Name,
     which: FreeBlocks,
 ) -> Result<(), Failure> {
-    let free = session.client.pool_free(tenant, pool, which).await?.body;
+    let free = context.client.pool_free(tenant, pool, which).await?.body;
     if let (true, Some(count)) = (which.count, free.count) {
-        return session
+        return context
             .output
             .document(&free, &count.to_string(), |_| format!("{count}\n"));
     }
@@ -126,7 +126,7 @@ async fn free(
         output::note("nothing is free");
     }
     let names: Vec<String> = free.items.iter().map(ToString::to_string).collect();
-    session.output.document(&free, &names.join("\n"), |_| {
+    context.output.document(&free, &names.join("\n"), |_| {
         let rows: Vec<Vec<String>> = free
             .items
             .iter()

@@ -2,28 +2,28 @@
 
 use api::requests::{self, Quota};
 
-use super::Session;
+use super::Context;
 use crate::args::{TenantCommand, TenantCreate};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use client::Filter;
 
-pub(super) async fn run(session: &Session, command: TenantCommand) -> Result<(), Failure> {
+pub(super) async fn run(context: &Context, command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create(create) => {
-            let answer = session
+            let answer = context
                 .writer(create.dry_run)
                 .tenant_create(&document(&create))
                 .await?;
-            session.created("tenant", &answer, create.dry_run)
+            context.created("tenant", &answer, create.dry_run)
         }
         TenantCommand::List(paging) => {
-            let page = |filter: Filter| async move { session.client.tenant_list(&filter).await };
-            session.list(Filter::new(), &paging, page).await
+            let page = |filter: Filter| async move { context.client.tenant_list(&filter).await };
+            context.list(Filter::new(), &paging, page).await
         }
-        TenantCommand::Show { name } => session
+        TenantCommand::Show { name } => context
             .output
-            .one(&session.client.tenant_show(&name).await?.body),
+            .one(&context.client.tenant_show(&name).await?.body),
         TenantCommand::Delete { name, destroy } => {
             confirm(
                 &format!("tenant {name} will be deleted"),
@@ -31,8 +31,8 @@ pub(super) async fn run(session: &Session, command: TenantCommand) -> Result<(),
                 destroy.is_confirmed(),
             )
             .await?;
-            let answer = session.writer(destroy.dry_run).tenant_delete(&name).await?;
-            session.removed("tenant", &answer, "deleted", destroy.dry_run)
+            let answer = context.writer(destroy.dry_run).tenant_delete(&name).await?;
+            context.removed("tenant", &answer, "deleted", destroy.dry_run)
         }
     }
 }

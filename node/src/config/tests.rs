@@ -34,7 +34,9 @@ fn with_file(arguments: &[&str], file: &str) -> Result<Settings, ConfigError> {
 
 #[test]
 fn a_switch_wins_over_the_file_and_the_file_over_the_default() {
-    let cases: &[(&[&str], &str, fn(&Settings) -> String, &str)] = &[
+    /// Switches, file, what is looked at, what it is.
+    type Case<'a> = (&'a [&'a str], &'a str, fn(&Settings) -> String, &'a str);
+    let cases: &[Case<'_>] = &[
         (&[], "", |s| s.node_id.to_string(), "2"),
         (&["--node-id", "3"], "", |s| s.node_id.to_string(), "3"),
         (&[], "", |s| s.log_filter.clone(), "info,openraft=warn"),

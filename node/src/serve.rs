@@ -124,6 +124,8 @@ pub async fn serve(settings: Settings, log: &Log) -> Result<(), ServeError> {
     let stopping = async {
         signals.next().await;
         tracing::info!("stopping");
+        // Another node leads before requests are drained, so that none of them fails.
+        replica.retire().await;
     };
     tokio::select! {
         () = http::run(listener, server, stopping) => {}

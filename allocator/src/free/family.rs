@@ -19,7 +19,13 @@ pub(crate) struct FreeNodes {
 
 /// The trie of one CIDR.
 #[derive(Debug, Clone)]
-pub(crate) enum CidrTrie {
+pub(crate) struct CidrTrie {
+    cidr: Prefix,
+    trie: FamilyTrie,
+}
+
+#[derive(Debug, Clone)]
+enum FamilyTrie {
     V4(Trie<u32>),
     V6(Trie<u128>),
 }
@@ -62,17 +68,15 @@ fn prefix_v6(block: Block<u128>) -> Prefix {
 impl CidrTrie {
     /// A CIDR of which nothing is held.
     pub(crate) fn new(cidr: Prefix) -> Self {
-        match family_block(cidr) {
-            FamilyBlock::V4(block) => Self::V4(Trie::new(block)),
-            FamilyBlock::V6(block) => Self::V6(Trie::new(block)),
-        }
+        let trie = match family_block(cidr) {
+            FamilyBlock::V4(block) => FamilyTrie::V4(Trie::new(block)),
+            FamilyBlock::V6(block) => FamilyTrie::V6(Trie::new(block)),
+        };
+        Self { cidr, trie }
     }
 
     pub(crate) fn cidr(&self) -> Prefix {
-        match self {
-            Self::V4(trie) => prefix_v4(trie.cidr()),
-            Self::V6(trie) => prefix_v6(trie.cidr()),
-        }
+        self.cidr
     }
 
     /// Takes a free block; what stands in the way otherwise (`None`: it is not in the CIDR).
@@ -82,33 +86,37 @@ impl CidrTrie {
         prefix: Prefix,
         hold: u32,
     ) -> Result<(), Option<u32>> {
-        match (self, family_block(prefix)) {
-            (Self::V4(trie), FamilyBlock::V4(block)) => trie
+        match (&mut self.trie, family_block(prefix)) {
+            (FamilyTrie::V4(trie), FamilyBlock::V4(block)) => trie
                 .take(&mut nodes.v4, block, hold)
                 .map_err(|refused| holder(&refused)),
-            (Self::V6(trie), FamilyBlock::V6(block)) => trie
+            (FamilyTrie::V6(trie), FamilyBlock::V6(block)) => trie
                 .take(&mut nodes.v6, block, hold)
                 .map_err(|refused| holder(&refused)),
-            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => Err(None),
+            (FamilyTrie::V4(_), FamilyBlock::V6(_)) | (FamilyTrie::V6(_), FamilyBlock::V4(_)) => {
+                Err(None)
+            }
         }
     }
 
     /// Gives a held block back; `None` where exactly that block is not held.
     pub(crate) fn give(&mut self, nodes: &mut FreeNodes, prefix: Prefix) -> Option<u32> {
-        match (self, family_block(prefix)) {
-            (Self::V4(trie), FamilyBlock::V4(block)) => trie.give(&mut nodes.v4, block),
-            (Self::V6(trie), FamilyBlock::V6(block)) => trie.give(&mut nodes.v6, block),
-            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+        match (&mut self.trie, family_block(prefix)) {
+            (FamilyTrie::V4(trie), FamilyBlock::V4(block)) => trie.give(&mut nodes.v4, block),
+            (FamilyTrie::V6(trie), FamilyBlock::V6(block)) => trie.give(&mut nodes.v6, block),
+            (FamilyTrie::V4(_), FamilyBlock::V6(_)) | (FamilyTrie::V6(_), FamilyBlock::V4(_)) => {
+                None
+            }
         }
     }
 
     /// The lowest free block of a length.
     pub(crate) fn find(&self, nodes: &FreeNodes, length: u8) -> Option<Prefix> {
-        match self {
-            Self::V4(trie) => trie
+        match &self.trie {
+            FamilyTrie::V4(trie) => trie
                 .find(&nodes.v4, length, Wanted::UpTo(length))
                 .map(prefix_v4),
-            Self::V6(trie) => trie
+            FamilyTrie::V6(trie) => trie
                 .find(&nodes.v6, length, Wanted::UpTo(length))
                 .map(prefix_v6),
         }
@@ -116,27 +124,31 @@ impl CidrTrie {
 
     /// The hold that contains a block (or is it).
     pub(crate) fn covering(&self, nodes: &FreeNodes, prefix: Prefix) -> Option<u32> {
-        match (self, family_block(prefix)) {
-            (Self::V4(trie), FamilyBlock::V4(block)) => {
+        match (&self.trie, family_block(prefix)) {
+            (FamilyTrie::V4(trie), FamilyBlock::V4(block)) => {
                 trie.covering(&nodes.v4, block).map(|(_, hold)| hold)
             }
-            (Self::V6(trie), FamilyBlock::V6(block)) => {
+            (FamilyTrie::V6(trie), FamilyBlock::V6(block)) => {
                 trie.covering(&nodes.v6, block).map(|(_, hold)| hold)
             }
-            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+            (FamilyTrie::V4(_), FamilyBlock::V6(_)) | (FamilyTrie::V6(_), FamilyBlock::V4(_)) => {
+                None
+            }
         }
     }
 
     /// The first hold by address that has an address in common with a block.
     pub(crate) fn overlapping(&self, nodes: &FreeNodes, prefix: Prefix) -> Option<u32> {
-        match (self, family_block(prefix)) {
-            (Self::V4(trie), FamilyBlock::V4(block)) => {
+        match (&self.trie, family_block(prefix)) {
+            (FamilyTrie::V4(trie), FamilyBlock::V4(block)) => {
                 trie.overlapping(&nodes.v4, block).map(|(_, hold)| hold)
             }
-            (Self::V6(trie), FamilyBlock::V6(block)) => {
+            (FamilyTrie::V6(trie), FamilyBlock::V6(block)) => {
                 trie.overlapping(&nodes.v6, block).map(|(_, hold)| hold)
             }
-            (Self::V4(_), FamilyBlock::V6(_)) | (Self::V6(_), FamilyBlock::V4(_)) => None,
+            (FamilyTrie::V4(_), FamilyBlock::V6(_)) | (FamilyTrie::V6(_), FamilyBlock::V4(_)) => {
+                None
+            }
         }
     }
 
@@ -148,20 +160,20 @@ impl CidrTrie {
         first: Option<Address>,
         visit: &mut impl FnMut(u32) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        match (self, first) {
-            (Self::V4(trie), None) => {
+        match (&self.trie, first) {
+            (FamilyTrie::V4(trie), None) => {
                 trie.holds(&nodes.v4, 0, u32::MAX, &mut |_, hold| visit(hold))
             }
-            (Self::V4(trie), Some(Address::V4(first))) => {
+            (FamilyTrie::V4(trie), Some(Address::V4(first))) => {
                 trie.holds(&nodes.v4, first.to_bits(), u32::MAX, &mut |_, hold| {
                     visit(hold)
                 })
             }
-            (Self::V4(_), Some(Address::V6(_))) => ControlFlow::Continue(()),
-            (Self::V6(trie), None | Some(Address::V4(_))) => {
+            (FamilyTrie::V4(_), Some(Address::V6(_))) => ControlFlow::Continue(()),
+            (FamilyTrie::V6(trie), None | Some(Address::V4(_))) => {
                 trie.holds(&nodes.v6, 0, u128::MAX, &mut |_, hold| visit(hold))
             }
-            (Self::V6(trie), Some(Address::V6(first))) => {
+            (FamilyTrie::V6(trie), Some(Address::V6(first))) => {
                 trie.holds(&nodes.v6, first.to_bits(), u128::MAX, &mut |_, hold| {
                     visit(hold)
                 })
@@ -176,41 +188,45 @@ impl CidrTrie {
         wanted: Wanted,
         visit: &mut impl FnMut(Prefix) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        match self {
-            Self::V4(trie) => trie.free(&nodes.v4, wanted, &mut |block| visit(prefix_v4(block))),
-            Self::V6(trie) => trie.free(&nodes.v6, wanted, &mut |block| visit(prefix_v6(block))),
+        match &self.trie {
+            FamilyTrie::V4(trie) => {
+                trie.free(&nodes.v4, wanted, &mut |block| visit(prefix_v4(block)))
+            }
+            FamilyTrie::V6(trie) => {
+                trie.free(&nodes.v6, wanted, &mut |block| visit(prefix_v6(block)))
+            }
         }
     }
 
     /// How many maximal free blocks of a length there are.
     pub(crate) fn count(&self, length: u8) -> u32 {
-        match self {
-            Self::V4(trie) => trie.count(length),
-            Self::V6(trie) => trie.count(length),
+        match &self.trie {
+            FamilyTrie::V4(trie) => trie.count(length),
+            FamilyTrie::V6(trie) => trie.count(length),
         }
     }
 
     /// How many blocks of a length could be taken one after the other.
     pub(crate) fn available(&self, length: u8) -> Count {
-        match self {
-            Self::V4(trie) => trie.available(length),
-            Self::V6(trie) => trie.available(length),
+        match &self.trie {
+            FamilyTrie::V4(trie) => trie.available(length),
+            FamilyTrie::V6(trie) => trie.available(length),
         }
     }
 
     /// Length of the largest free block.
     pub(crate) fn largest(&self, nodes: &FreeNodes) -> Option<u8> {
-        match self {
-            Self::V4(trie) => trie.largest(&nodes.v4),
-            Self::V6(trie) => trie.largest(&nodes.v6),
+        match &self.trie {
+            FamilyTrie::V4(trie) => trie.largest(&nodes.v4),
+            FamilyTrie::V6(trie) => trie.largest(&nodes.v6),
         }
     }
 
     /// See [`Trie::audit`].
     pub(crate) fn audit(&self, nodes: &FreeNodes) -> Result<(), u8> {
-        match self {
-            Self::V4(trie) => trie.audit(&nodes.v4),
-            Self::V6(trie) => trie.audit(&nodes.v6),
+        match &self.trie {
+            FamilyTrie::V4(trie) => trie.audit(&nodes.v4),
+            FamilyTrie::V6(trie) => trie.audit(&nodes.v6),
         }
     }
 }

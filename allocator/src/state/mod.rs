@@ -41,6 +41,7 @@ mod texts;
 mod tree;
 mod views;
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 pub use audit::AuditFailure;
@@ -51,7 +52,7 @@ use crate::clock::Clock;
 use crate::command::{Command, Entry, Envelope, Position, Stamp};
 use crate::digest::Digester;
 use crate::pages::LOADED;
-use crate::record::{Meta, table};
+use crate::record::{Content, Meta, PoolId, table};
 
 use index::Index;
 use store::{Undo, Who};
@@ -71,8 +72,10 @@ pub struct State {
     tables: Tables,
     index: Index,
     texts: TextIndex,
-    /// The digest without the counters.
+    /// The digest without the counters, but for what `unsettled` puts off.
     sum: u128,
+    /// Contents of pools that have changed since they were added to the sum: as they are in it.
+    unsettled: BTreeMap<PoolId, Option<Content>>,
     digester: Digester,
     /// Epoch of what changes now.
     epoch: u64,
@@ -99,6 +102,7 @@ impl State {
             index: Index::default(),
             texts: TextIndex::default(),
             sum: 0,
+            unsettled: BTreeMap::new(),
             digester: Digester::default(),
             epoch: LOADED.saturating_add(1),
             journal: None,
@@ -160,6 +164,7 @@ impl State {
     /// nothing new comes.
     pub fn entry_end(&mut self) {
         self.events_drop(DROPPED_PER_ENTRY);
+        self.contents_settle();
     }
 
     /// Applies an entry: one answer for each of its commands.
@@ -215,7 +220,7 @@ impl State {
     /// Hash of the state: equal on all nodes that have applied the same entries.
     pub fn digest(&self) -> u128 {
         let meta = self.meta_now();
-        self.sum
+        self.sum_now()
             .wrapping_add(Digester::default().record(table::META, 0, &meta))
     }
 

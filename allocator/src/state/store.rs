@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use crate::answer::Answer;
+use crate::digest::Digester;
 use crate::record::{
     Content, Ended, Event, Hold, HoldId, Meta, Pool, PoolId, Tenant, TenantId, TextId, table,
 };
@@ -176,12 +177,8 @@ impl State {
 
     fn content_set(&mut self, pool: PoolId, content: Option<Content>) {
         let before = self.tables.contents.get(pool).copied();
-        if let Some(before) = before {
-            self.digest_subtract(table::CONTENTS, u64::from(pool), &before);
-        }
-        if let Some(content) = content {
-            self.digest_add(table::CONTENTS, u64::from(pool), &content);
-        }
+        // It changes with every claim: its part of the digest is brought up to date once an entry.
+        self.unsettled.entry(pool).or_insert(before);
         match (before, content) {
             (None, None) => {}
             (None, Some(content)) => self.tables.contents.insert_at(pool, content, self.epoch),
@@ -193,6 +190,27 @@ impl State {
             }
         }
         self.note(Undo::ContentSet(pool, before));
+    }
+
+    /// Brings the sum up to date where that was put off.
+    pub(super) fn contents_settle(&mut self) {
+        self.sum = self.sum_now();
+        self.unsettled.clear();
+    }
+
+    /// The sum with what was put off.
+    pub(super) fn sum_now(&self) -> u128 {
+        let mut digester = Digester::default();
+        let mut part = |pool: PoolId, content: Option<&Content>| {
+            content.map_or(0, |content| {
+                digester.record(table::CONTENTS, u64::from(pool), content)
+            })
+        };
+        self.unsettled.iter().fold(self.sum, |sum, (pool, before)| {
+            let now = part(*pool, self.tables.contents.get(*pool));
+            sum.wrapping_sub(part(*pool, before.as_ref()))
+                .wrapping_add(now)
+        })
     }
 
     pub(super) fn hold_insert(&mut self, hold: Hold) -> HoldId {

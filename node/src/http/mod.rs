@@ -29,5 +29,6 @@ mod server;
 mod tenants;
 mod write;
 
+pub use crate::metrics::MetricsError;
 pub use limits::Limits;
 pub use server::{Server, run};

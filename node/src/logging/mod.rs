@@ -1,7 +1,7 @@
 //! The log of a node: structured lines on stderr, as text or JSON.
 //!
 //! 1. Each event is logged once, where it is answered or handled: an accepted claim or release by
-//!    [`events`], a refused mutation under the target [`AUDIT`].
+//!    `events`, a refused mutation under the target [`AUDIT`].
 //! 2. No line holds a secret: bodies and headers are never logged, names and blocks are.
 //! 3. Logging never waits for whoever reads stderr: a thread writes, and lines beyond its queue
 //!    are dropped and counted.

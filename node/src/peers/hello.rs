@@ -211,7 +211,9 @@ pub(crate) fn way_in(node: u64) -> String {
 }
 
 fn commands_in(node: u64) -> String {
-    format!("`ipamctl cluster add {node} --address HOST:PORT`, then `ipamctl cluster promote {node}`")
+    format!(
+        "`ipamctl cluster add {node} --address HOST:PORT`, then `ipamctl cluster promote {node}`"
+    )
 }
 
 /// What the judging node knows.

@@ -158,7 +158,12 @@ impl Background {
 
     /// Somebody waits, so that the rate does not matter.
     fn urgent(&self) -> bool {
-        !self.waiting.is_empty() || !self.forced.is_empty()
+        let awaited = match &self.job {
+            Some(Job::Checkpoint(_, forced)) => !forced.is_empty(),
+            Some(Job::Install(_)) => true,
+            Some(Job::Snapshot(_)) | None => false,
+        };
+        awaited || !self.waiting.is_empty() || !self.forced.is_empty()
     }
 
     fn take_requests(&mut self) {

@@ -7,7 +7,7 @@
 //! Invariants, by absence:
 //! 1. No other crate names sled or bincode.
 //! 2. Nothing here knows the network, HTTP, or what a command means.
-//! 3. No clock, thread, file or random number is used except through [`env`], and through sled.
+//! 3. No clock, thread, file or random number is used except through [`mod@env`], and through sled.
 
 mod applied;
 mod background;

@@ -8,7 +8,7 @@
 //! 1. The row `c` names one cut, and every page of that cut is there, under (page, cut in which it
 //!    was last written), until a later cut has been switched to and synced.
 //! 2. What a switch needs is synced before the switch, and the switch is one row.
-//! 3. No value is larger than [`layout::PART_SIZE`]; larger pages are divided.
+//! 3. No value is larger than `PART_SIZE`; larger pages are divided.
 //! 4. Every page is checked against the size and checksum in the manifest when it is loaded, and
 //!    the state against its digest.
 

@@ -325,6 +325,8 @@ impl Writer {
 
     /// Begins the next segment with its head and then `group`, whose place is returned.
     fn rotate(&mut self, group: GroupBuilder, before: &HeadRecord) -> Result<Position, WriteError> {
+        // Making a segment syncs, too, where the keeper has not done it ahead of time.
+        self.parts.sync_clock.begin(self.parts.env.monotonic());
         // Invariant 2: the segment that is left is on disk before the next one says so.
         if self.tail.synced < self.tail.end {
             self.sync_log()?;

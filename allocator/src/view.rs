@@ -203,7 +203,7 @@ pub struct AllocationView {
     pub claim: Option<(Name, Name)>,
     /// The child pool, for purpose `Child`: tenant and name.
     pub child: Option<(Name, Name)>,
-    /// Why, for purpose `Reservation`.
+    /// Why, for purpose `Reservation`, where a reason was stated.
     pub reason: Option<String>,
     /// Key of the holder.
     pub owner: Option<Owner>,
@@ -224,8 +224,11 @@ pub struct LookupView {
     pub query: Prefix,
     /// The pools that contain it, the root first.
     pub pools: Vec<(Name, Name)>,
-    /// The allocation that contains it in the innermost pool, if any.
+    /// The allocation that contains it in the innermost pool, if any; for a child pool's own block,
+    /// that of the child.
     pub allocation: Option<AllocationView>,
+    /// No allocation contains it, but there is at least one inside it.
+    pub held_in_part: bool,
     /// The claim that holds it, if any.
     pub claim: Option<Box<ClaimView>>,
 }

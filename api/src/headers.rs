@@ -69,6 +69,22 @@ pub fn refuse_idempotency_key(value: Option<&[u8]>) -> Result<(), Problem> {
     }
 }
 
+/// Refuses the header `If-Revision` where nothing has a revision that it could be compared with: a
+/// caller who sends it counts on it.
+///
+/// # Errors
+/// `invalid_parameter` when it is there.
+pub fn refuse_if_revision(is_there: bool) -> Result<(), Problem> {
+    if is_there {
+        return Err(Problem::invalid_parameter(
+            "If-Revision",
+            "has no meaning here",
+            "only on the edit or DELETE of a pool",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -221,6 +221,11 @@ pub(crate) fn name_schema() -> Object {
         .build()
 }
 
+/// A figure as a JSON number, of which 2^64−1 is the largest that is written.
+pub(crate) fn saturated(figure: u128) -> u64 {
+    u64::try_from(figure).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -252,7 +252,7 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
             {"claim":"c","tenant":"acme"}
         404 claim_not_found
             There is no claim c in tenant acme; its last holding, 10.0.0.7/32 with generation 17, has ended.
-            {"claim":"c","ended":{"labels":{},"name":"c","pool":"p","prefixLength":32,"status":{"address":"10.0.0.7/24","allocatedAt":"2026-03-01T12:00:00.000Z","allocatedCIDR":"10.0.0.7/32","conditions":[{"lastTransitionTime":"2026-03-01T12:00:00.000Z","message":"10.0.0.7/32 from pool p","reason":"AllocationSucceeded","status":"True","type":"Allocated"}],"generation":17,"phase":"Released","pool":"p","reclaimAt":"2026-03-01T12:00:01.000Z","releasedAt":"2026-03-01T12:00:01.000Z","returned":false,"revision":41,"subnet":"10.0.0.0/24"}},"tenant":"acme"}
+            {"claim":"c","ended":{"labels":{},"name":"c","pool":"p","prefixLength":32,"status":{"address":"10.0.0.7/24","allocatedAt":"2026-03-01T12:00:00.000Z","allocatedCIDR":"10.0.0.7/32","conditions":[{"lastTransitionTime":"2026-03-01T12:00:01.000Z","message":"10.0.0.7/32 went back to pool p","reason":"Released","status":"False","type":"Allocated"}],"generation":17,"phase":"Released","pool":"p","reclaimAt":"2026-03-01T12:00:01.000Z","releasedAt":"2026-03-01T12:00:01.000Z","returned":false,"revision":41,"subnet":"10.0.0.0/24"}},"tenant":"acme"}
         404 allocation_not_found
             Nothing is held at 10.0.0.0/24 in space default.
             {"cidr":"10.0.0.0/24","space":"default","tenant":"acme"}
@@ -312,7 +312,7 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
             {"count":300,"limit":256,"what":"cidrs"}
         404 tenant_not_found
             Operation 1 was refused, so nothing was applied: There is no tenant acme.
-            {"failedIndex":1,"results":[{"problem":{"code":"not_applied","detail":"Another operation of the atomic batch was refused, so nothing was applied.","retryable":false,"status":424,"title":"Another operation of the batch was refused","type":"urn:ipamd:problem:not_applied"},"status":424},{"problem":{"code":"tenant_not_found","detail":"There is no tenant acme.","retryable":false,"status":404,"tenant":"acme","title":"No such tenant","type":"urn:ipamd:problem:tenant_not_found"},"status":404}],"tenant":"acme"}
+            {"failedIndex":1,"results":[{"problem":{"code":"not_applied","detail":"Another operation of the atomic batch was refused, so nothing was applied.","retryable":false,"revision":42,"status":424,"title":"Another operation of the batch was refused","type":"urn:ipamd:problem:not_applied"},"status":424},{"problem":{"code":"tenant_not_found","detail":"There is no tenant acme.","retryable":false,"revision":42,"status":404,"tenant":"acme","title":"No such tenant","type":"urn:ipamd:problem:tenant_not_found"},"status":404}],"tenant":"acme"}
         424 not_applied
             Another operation of the atomic batch was refused, so nothing was applied.
             {}

@@ -409,7 +409,10 @@ fn a_claim_is_named_by_its_field_its_key_or_the_server() {
 #[test]
 fn batches() {
     check(
-        |body| Batch::parse(body, &acme(), 7),
+        |body| {
+            let read = Batch::parse(body, &acme(), 7)?;
+            read.split(9).map(|(command, _)| command)
+        },
         &[
             r#"{"atomic":true,"operations":[{"createClaim":{"name":"a","pool":"p"}},{"releaseClaim":{"name":"b","generation":17}},{"createClaim":{"pool":"p"}}]}"#,
             r#"{"operations":[{"releaseClaim":{"name":"b"}}]}"#,
@@ -418,7 +421,11 @@ fn batches() {
             r#"{"atomic":false,"operations":[{}]}"#,
             r#"{"atomic":false,"operations":[{"createClaim":{"pool":"p"},"releaseClaim":{"name":"b"}}]}"#,
             r#"{"atomic":false,"operations":[{"deleteClaim":{"name":"b"}}]}"#,
-            r#"{"atomic":false,"operations":[{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"-"}},{}]}"#,
+            r#"{"atomic":false,"operations":[{"createClaim":{"name":"a","pool":"p","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"b"}},{"releaseClaim":{"name":"-"}}]}"#,
+            r#"{"atomic":true,"operations":[{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"-"}},{}]}"#,
+            r#"{"atomic":true,"operations":[{"releaseClaim":{"name":"b"}},{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}}]}"#,
+            r#"{"atomic":false,"operations":["a"]}"#,
+            r#"{"atomic":false,"operations":[{"createClaim":{"pool":"p"}}],"dryRun":true}"#,
             r#"{"atomic":false,"operations":[{"releaseClaim":{"name":"b"}},{"createClaim":{"pool":"p","prefixLength":"24"}}]}"#,
             r#"{"atomic":false,"operations":[{"releaseClaim":{"name":"b","generation":-1}}]}"#,
         ],
@@ -443,20 +450,53 @@ fn batches() {
             {"atomic":false,"operations":[{"deleteClaim":{"name":"b"}}]}
                 422 invalid_field
                   operations[0].deleteClaim is not a field; allowed: createClaim, releaseClaim
-            {"atomic":false,"operations":[{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"-"}},{}]}
+            {"atomic":false,"operations":[{"createClaim":{"name":"a","pool":"p","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"b"}},{"releaseClaim":{"name":"-"}}]}
+                Batch { tenant: "acme", atomic: false, operations: [ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: None })] }
+            {"atomic":true,"operations":[{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}},{"releaseClaim":{"name":"-"}},{}]}
                 422 invalid_field
-                  operations[0].createClaim.pool is "?"; allowed: 1 to 253 bytes of A-Z a-z 0-9 . _ : ~ -, the first one alphanumeric
-                  operations[0].createClaim.cidr is "10.0.0.1/24", which has host bits set; allowed: 10.0.0.0/24
-                  operations[1].releaseClaim.name is "-"; allowed: 1 to 253 bytes of A-Z a-z 0-9 . _ : ~ -, the first one alphanumeric
                   operations[2] is empty; allowed: exactly one of createClaim, releaseClaim
+            {"atomic":true,"operations":[{"releaseClaim":{"name":"b"}},{"createClaim":{"pool":"?","cidr":"10.0.0.1/24"}}]}
+                422 invalid_field
+                  operations[1].createClaim.pool is "?"; allowed: 1 to 253 bytes of A-Z a-z 0-9 . _ : ~ -, the first one alphanumeric
+                  operations[1].createClaim.cidr is "10.0.0.1/24", which has host bits set; allowed: 10.0.0.0/24
+            {"atomic":false,"operations":["a"]}
+                422 invalid_field
+                  operations[0] is the string "a"; allowed: an object
+            {"atomic":false,"operations":[{"createClaim":{"pool":"p"}}],"dryRun":true}
+                422 invalid_field
+                  dryRun is not a field; allowed: atomic, operations
             {"atomic":false,"operations":[{"releaseClaim":{"name":"b"}},{"createClaim":{"pool":"p","prefixLength":"24"}}]}
-                422 invalid_field
-                  operations[1].createClaim.prefixLength is the string "24"; allowed: a whole number from 0 to 255
+                Batch { tenant: "acme", atomic: false, operations: [ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: None })] }
             {"atomic":false,"operations":[{"releaseClaim":{"name":"b","generation":-1}}]}
-                422 invalid_field
-                  operations[0].releaseClaim.generation is the number -1; allowed: a whole number from 0 to 18446744073709551615
+                Batch { tenant: "acme", atomic: false, operations: [] }
         "#]],
     );
+}
+
+#[test]
+fn a_field_that_is_null_is_absent() {
+    let nulls = r#""space":null,"family":null,"exclude":null,"labels":null,"annotations":null,"description":null,"gateway":null,"status":null"#;
+    let pool = |rest: &str| {
+        let body = format!(r#"{{"name":"p","cidrs":["10.0.0.0/24"]{rest}}}"#);
+        told(PoolCreate::parse(body.as_bytes(), &acme()))
+    };
+    assert_eq!(pool(&format!(",{nulls}")), pool(""));
+    let tenant = |body: &str| told(TenantCreate::parse(body.as_bytes()));
+    assert_eq!(
+        tenant(r#"{"name":"t","quota":null,"labels":null}"#),
+        tenant(r#"{"name":"t"}"#)
+    );
+    for (body, field) in [
+        (r#"{"name":null}"#, "name is missing"),
+        (r#"{"name":"t","nmae":null}"#, "nmae is not a field"),
+        (r#"{"name":"t","labels":{"a":null}}"#, "labels.a is null"),
+        (
+            r#"{"name":"t","labels":null,"labels":null}"#,
+            "labels is null",
+        ),
+    ] {
+        assert!(tenant(body).contains(field), "{body}: {}", tenant(body));
+    }
 }
 
 #[test]
@@ -468,8 +508,9 @@ fn a_batch_has_at_most_a_thousand_operations_each_with_its_own_name() {
             &acme(),
             u128::MAX,
         )
+        .and_then(|read| read.split(9))
     };
-    let Ok(Command::Batch { operations, .. }) = of_size(1_000) else {
+    let Ok((Command::Batch { operations, .. }, _)) = of_size(1_000) else {
         panic!("1,000 operations are allowed")
     };
     let mut names: Vec<String> = operations

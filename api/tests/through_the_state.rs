@@ -81,7 +81,18 @@ impl Api {
     }
 
     fn batch(&mut self, document: &Value) -> (u16, Value) {
-        self.apply(Batch::parse(document.to_string().as_bytes(), &acme(), 7))
+        let read = Batch::parse(document.to_string().as_bytes(), &acme(), 7);
+        match read.and_then(|read| read.split(self.state.revision())) {
+            Err(problem) => self.apply(Err(problem)),
+            Ok((command, refused)) => {
+                let (status, mut body) = self.apply(Ok(command));
+                if status == 200 {
+                    let answered = serde_json::from_value(body["results"].take()).unwrap();
+                    body["results"] = serde_json::to_value(refused.merge(answered)).unwrap();
+                }
+                (status, body)
+            }
+        }
     }
 }
 
@@ -305,6 +316,90 @@ fn an_atomic_batch_is_all_or_nothing_and_a_loose_one_is_not() {
         ),
         (&200.into(), &"Released".into())
     );
+}
+
+/// What is wrong in itself is refused in the same shape as what the state refuses.
+#[test]
+fn an_operation_that_is_wrong_in_itself_refuses_an_atomic_batch_and_only_itself_in_a_loose_one() {
+    let mut api = Api::new();
+    api.pool(&root());
+    let operations = json!([
+        { "createClaim": { "name": "a", "pool": "p" } },
+        { "createClaim": { "name": "b", "pool": "p", "cidr": "10.0.0.1/24" } },
+        { "releaseClaim": { "name": "a" } },
+        { "releaseClaim": { "name": "a", "generation": "x" } },
+        { "createClaim": { "name": "a", "pool": "p", "prefixLength": 30 } },
+    ]);
+    let (status, refused) = api.batch(&json!({ "atomic": true, "operations": operations }));
+    let outcome = (status, &refused["code"], &refused["failedIndex"]);
+    assert_eq!(outcome, (422, &"invalid_field".into(), &1.into()));
+    let field = "operations[1].createClaim.cidr";
+    assert_eq!(refused["fields"][0]["field"], field, "{refused}");
+    let results = |body: &Value| -> Vec<(u64, Value)> {
+        let results = body["results"].as_array().unwrap().iter();
+        results
+            .map(|one| {
+                assert!(one["problem"].is_null() || one["problem"]["revision"].is_u64());
+                (
+                    one["status"].as_u64().unwrap(),
+                    one["problem"]["code"].clone(),
+                )
+            })
+            .collect()
+    };
+    let (invalid, spared) = (json!("invalid_field"), json!("not_applied"));
+    assert_eq!(
+        results(&refused),
+        [
+            (424, spared.clone()),
+            (422, invalid.clone()),
+            (424, spared.clone()),
+            (422, invalid.clone()),
+            (424, spared)
+        ]
+    );
+    let (status, loose) = api.batch(&json!({ "atomic": false, "operations": operations }));
+    assert_eq!(status, 200, "{loose}");
+    assert_eq!(
+        results(&loose),
+        [
+            (201, Value::Null),
+            (422, invalid.clone()),
+            (200, Value::Null),
+            (422, invalid),
+            (201, Value::Null)
+        ]
+    );
+    let nothing_left = json!([{ "releaseClaim": { "name": "-" } }]);
+    let (status, loose) = api.batch(&json!({ "atomic": false, "operations": nothing_left }));
+    assert_eq!((status, results(&loose)[0].0), (200, 422));
+}
+
+#[test]
+fn figures_above_64_bits_are_told_as_the_largest_number() {
+    let mut api = Api::new();
+    api.tenant(&json!({ "name": "small", "quota": { "ipv6Prefixes64": 5 } }));
+    let small = Name::new("small").unwrap();
+    let all = br#"{"name":"all","cidrs":["::/0"]}"#;
+    let claim = br#"{"name":"c","pool":"all","cidr":"::/0"}"#;
+    let naming = Naming {
+        idempotency_key: None,
+        random: 7,
+    };
+    assert_eq!(api.apply(PoolCreate::parse(all, &small)).0, 201);
+    let (status, refused) = api.apply(ClaimCreate::parse(claim, &small, naming));
+    assert_eq!(
+        (status, &refused["code"]),
+        (403, &"quota_exceeded".into()),
+        "{refused}"
+    );
+    assert_eq!(refused["asked"], u64::MAX);
+    assert_eq!(refused["limit"], 5);
+    assert_eq!(api.apply(PoolCreate::parse(all, &acme())).0, 201);
+    assert_eq!(api.apply(ClaimCreate::parse(claim, &acme(), naming)).0, 201);
+    let tenant = views::Tenant::from(&api.state.tenant(&acme()).unwrap());
+    let shown = serde_json::to_value(tenant).unwrap();
+    assert_eq!(shown["status"]["usage"]["ipv6Prefixes64"], u64::MAX);
 }
 
 #[test]

@@ -22,6 +22,12 @@ fn a_world_with_a_partition_and_a_power_loss_keeps_every_promise_and_is_the_same
     Ok(())
 }
 
+#[test]
+fn a_leader_that_is_well_stays_while_its_followers_disks_are_slow() -> Result<()> {
+    sim::run_with_slow_followers(SEED)?;
+    Ok(())
+}
+
 fn first_difference(one: &sim::Outcome, other: &sim::Outcome) -> String {
     let (one, other) = (one.trace.text(), other.trace.text());
     let differing = one

@@ -20,6 +20,8 @@ use api::Problem;
 use api::problem::Code;
 use thiserror::Error;
 
+use crate::output::printable;
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -128,14 +130,17 @@ impl Failure {
 fn print_problem(problem: &Problem, to: &mut impl Write) -> io::Result<()> {
     let fields = problem.fields();
     if fields.is_empty() {
-        return writeln!(to, "error: {} ({})", problem.detail, problem.code);
+        let detail = printable(&problem.detail);
+        return writeln!(to, "error: {detail} ({})", printable(&problem.code));
     }
     writeln!(to, "error: {} ({})", problem.title, problem.code)?;
     for field in fields {
         writeln!(
             to,
             "  {} {}; allowed: {}",
-            field.field, field.problem, field.allowed
+            printable(&field.field),
+            printable(&field.problem),
+            printable(&field.allowed)
         )?;
     }
     Ok(())

@@ -6,14 +6,16 @@
 //! 2. A member is an id with a directory. Another directory under the same id is another member:
 //!    the old one is removed before the new one is added, so that no progress of the old is
 //!    counted for the new.
-//! 3. A voter is removed only if a majority of those who stay answers now.
+//! 3. A voter is added or removed, and a leader that is to be removed hands over, only if a majority
+//!    of the voters that there would be answers now, a new voter among them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use raft_store::types::Member;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::consensus::{ChangeError, Consensus, Members};
@@ -22,16 +24,29 @@ use crate::peers::{Directory, Local, probe};
 
 /// A learner that lacks no more entries than this can become a voter.
 const PROMOTE_LAG_MAX: u64 = 256;
-/// A member heard within this time answers.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 /// Pause before a change is tried again that another one stood in the way of.
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How long finishing a half-done change may take.
 const FINISH_MAX: Duration = Duration::from_secs(5);
 
-/// Makes changes wait for each other.
+/// Makes changes, and a leader's leaving, wait for each other.
 #[derive(Debug, Default)]
 pub(crate) struct MemberChanges(Mutex<()>);
+
+/// Whoever has it makes changes, alone.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    _held: MutexGuard<'a, ()>,
+}
+
+impl MemberChanges {
+    /// Waits for its turn; the caller bounds the time.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        Turn {
+            _held: self.0.lock().await,
+        }
+    }
+}
 
 /// What changes work with.
 #[derive(Debug, Clone)]
@@ -49,12 +64,10 @@ pub(crate) struct MemberParts {
 /// Makes a change on this node, if it leads.
 pub(crate) async fn change_here(
     parts: MemberParts,
+    _turn: &Turn<'_>,
     change: MemberChange,
     deadline: Instant,
 ) -> MemberReply {
-    let Ok(_turn) = timeout_at(deadline, parts.changes.0.lock()).await else {
-        return MemberReply::InProgress;
-    };
     loop {
         if !parts.consensus.standing().leadership.is_me {
             return MemberReply::NotLeader;
@@ -165,6 +178,11 @@ impl MemberParts {
             }
             sleep(AGAIN_AFTER).await;
         }
+        // At rest a learner that is long dead has the whole log, too.
+        let members = Arc::clone(&self.consensus.standing().members);
+        if let Err(reason) = self.quorum_with(id, &members).await {
+            return MemberReply::WouldLoseQuorum { reason };
+        }
         changed(self.consensus.voter_add(id).await)
     }
 
@@ -177,40 +195,71 @@ impl MemberParts {
         if !members.is_voter(id) {
             return changed(self.consensus.learner_remove(id).await);
         }
-        if let Err(reason) = self.quorum_without(id, members) {
+        if let Err(reason) = self.quorum_without(id, members).await {
             return MemberReply::WouldLoseQuorum { reason };
         }
         changed(self.consensus.voter_remove(id).await)
     }
 
-    /// Whether those who stay when `id` leaves can agree: a majority of them answers now.
-    fn quorum_without(&self, id: u64, members: &Members) -> Result<(), String> {
+    /// Whether the others can agree when this node leaves.
+    pub(crate) async fn quorum_without_me(&self) -> Result<(), String> {
+        let members = Arc::clone(&self.consensus.standing().members);
+        self.quorum_without(self.node_id, &members).await
+    }
+
+    /// Whether those who stay when `id` leaves can agree.
+    async fn quorum_without(&self, id: u64, members: &Members) -> Result<(), String> {
         let mut stay: BTreeSet<u64> = members.voter_ids();
         stay.remove(&id);
         if stay.is_empty() {
             return Err("the last voter cannot be removed".to_owned());
         }
-        let silent: Vec<u64> = stay
-            .iter()
-            .copied()
-            .filter(|other| !self.answers(*other))
-            .collect();
-        if (stay.len() - silent.len()) * 2 > stay.len() {
-            return Ok(());
-        }
-        Err(format!(
-            "without node {id} the voters would be {stay:?}, and no majority of them answers: {silent:?} were not heard for {} s",
-            ANSWERS_WITHIN.as_secs()
-        ))
+        let silent = self.silent(&stay, members).await;
+        quorum(&format!("without node {id}"), &stay, &silent)
     }
 
-    fn answers(&self, id: u64) -> bool {
-        id == self.node_id
-            || self
-                .peers
-                .heard(id)
-                .is_some_and(|heard| heard.elapsed() < ANSWERS_WITHIN)
+    /// Whether the voters can agree when `id` is one of them, and it is there to do its part.
+    async fn quorum_with(&self, id: u64, members: &Members) -> Result<(), String> {
+        let mut voters = members.voter_ids();
+        voters.insert(id);
+        let silent = self.silent(&voters, members).await;
+        if silent.contains(&id) {
+            let address = members.all.get(&id).map(|member| &member.peer_address);
+            return Err(format!(
+                "node {id} does not answer at {}, and as a voter it would be missed; start it, then promote it",
+                address.map_or("its address", String::as_str)
+            ));
+        }
+        quorum(&format!("with node {id}"), &voters, &silent)
     }
+
+    /// Those that do not answer now with the directory that the membership names.
+    async fn silent(&self, ids: &BTreeSet<u64>, members: &Members) -> BTreeSet<u64> {
+        let (net, local) = (self.peers.net().as_ref(), self.peers.local().as_ref());
+        let asked = ids
+            .iter()
+            .filter(|id| **id != self.node_id)
+            .map(|id| async {
+                let answers = match members.all.get(id) {
+                    Some(member) => probe(net, local, *id, &member.peer_address)
+                        .await
+                        .is_ok_and(|welcome| welcome.card.instance == member.instance),
+                    None => false,
+                };
+                (!answers).then_some(*id)
+            });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
+/// Whether a majority of these voters answers; if not, who is missing, as a clause.
+fn quorum(when: &str, voters: &BTreeSet<u64>, silent: &BTreeSet<u64>) -> Result<(), String> {
+    if voters.difference(silent).count() * 2 > voters.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "{when} the voters would be {voters:?}, and no majority of them answers: {silent:?} do not"
+    ))
 }
 
 fn changed(result: Result<(), ChangeError>) -> MemberReply {

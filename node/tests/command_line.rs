@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -126,7 +126,7 @@ fn a_switch_wins_over_a_variable_and_a_variable_over_the_file() {
     let file = directory.path().join("ipamd.toml");
     std::fs::write(
         &file,
-        "listen = \"192.0.2.3:1\"\npeer-listen = \"127.0.0.1:1\"\nnode-id = 1\n",
+        "listen = \"192.0.2.3:1\"\npeer-listen = \"127.0.0.1:1\"\nnode-id = 1\ncluster = \"1=a:1\"\n",
     )
     .unwrap();
     let cases: &[(Option<&str>, Option<&str>, &str)] = &[
@@ -164,6 +164,7 @@ fn a_command_line_that_cannot_be_followed_ends_with_code_2_and_says_why() {
         (&["serve", "--colour"], "--colour"),
         (&["serve", "--listen", "here"], "--listen"),
         (&["serve", "--cluster", "1=a"], "has no port"),
+        (&["serve", "--cluster-dns", "a"], "has no port"),
         (&["serve", "--config", file], "unknown field `colour`"),
         (
             &["serve", "--config", "/nonexistent"],
@@ -256,6 +257,55 @@ fn a_node_stops_in_good_order_and_its_directory_is_no_one_elses() {
     let other = serve(&data, 2, free_port(), free_port()).output().unwrap();
     assert_eq!(other.status.code(), Some(1), "{}", stderr(&other));
     assert!(stderr(&other).contains("node 1"), "{}", stderr(&other));
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the time that real processes take is what is tested"
+)]
+fn three_nodes_that_are_told_to_stop_at_once_are_soon_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let places: Vec<(u64, SocketAddr, SocketAddr)> =
+        (1..=3).map(|id| (id, free_port(), free_port())).collect();
+    let named: Vec<String> = places
+        .iter()
+        .map(|(id, _, peers)| format!("{id}={peers}"))
+        .collect();
+    let mut nodes: Vec<Running> = places
+        .iter()
+        .map(|(id, listen, peers)| {
+            let mut node = ipamd();
+            node.arg("serve")
+                .args(["--node-id", &id.to_string()])
+                .args(["--listen", &listen.to_string()])
+                .args(["--peer-listen", &peers.to_string()])
+                .args(["--cluster", &named.join(",")])
+                .arg("--data-dir")
+                .arg(directory.path().join(id.to_string()));
+            Running(node.spawn().unwrap())
+        })
+        .collect();
+    for (_, listen, _) in &places {
+        until("readiness", || {
+            get(*listen, "/readyz").filter(|answer| answer.starts_with("HTTP/1.1 200"))
+        });
+    }
+    let told = Instant::now();
+    for node in &nodes {
+        signal(node.0.id(), Signal::TERM);
+    }
+    for node in &mut nodes {
+        assert_eq!(ended(&mut node.0).code(), Some(0));
+    }
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    for node in &mut nodes {
+        let mut log = String::new();
+        let mut stderr = node.0.stderr.take().unwrap();
+        stderr.read_to_string(&mut log).unwrap();
+        assert!(!log.contains("Double call"), "{log}");
+    }
 }
 
 /// What `ipamd dev` prints once its cluster is up, and what it goes on to print.

@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! 1. The identity is written last when a directory is made: where it is, everything else is.
-//! 2. The instance id is drawn once and never changes; the cluster id is set once.
+//! 2. The instance id is drawn once and never changes; the cluster id is set once. Only under an id
+//!    that was drawn here may this node form a cluster.
 //! 3. One process at a time: the lock is held from before the identity is read until the end.
 
 use std::fmt::Write as _;
@@ -35,6 +36,8 @@ pub struct Identity {
     pub instance: u128,
     /// The cluster, once this node has formed or joined one.
     pub cluster: Option<u128>,
+    /// Whether the cluster's id was drawn here, to form it.
+    pub drawn_here: bool,
 }
 
 /// Why a directory cannot be used.
@@ -161,6 +164,7 @@ impl Directory {
                     node,
                     instance: env.random_u128(),
                     cluster: None,
+                    drawn_here: false,
                 }
             }
         };
@@ -187,12 +191,31 @@ impl Directory {
         *self.identity.lock()
     }
 
-    /// Notes the cluster that this node has formed or joined.
+    /// The id under which this node may form a cluster: the one that it has drawn before, or else
+    /// `drawn`, which is noted; `None` if it has joined a cluster.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn draw_cluster(&self, drawn: u128) -> Result<Option<u128>, IdentityError> {
+        let mut identity = self.identity.lock();
+        if identity.cluster.is_none() {
+            let forming = Identity {
+                cluster: Some(drawn),
+                drawn_here: true,
+                ..*identity
+            };
+            self.write(forming)?;
+            *identity = forming;
+        }
+        Ok(identity.cluster.filter(|_| identity.drawn_here))
+    }
+
+    /// Notes the cluster that this node joins.
     ///
     /// # Errors
     /// It belongs to another cluster already, or cannot be written.
     pub fn set_cluster(&self, cluster: u128) -> Result<(), IdentityError> {
-        let mut identity = self.get();
+        let mut identity = self.identity.lock();
         match identity.cluster {
             Some(found) if found == cluster => Ok(()),
             Some(found) => Err(IdentityError::OtherCluster {
@@ -201,9 +224,12 @@ impl Directory {
                 asked: cluster,
             }),
             None => {
-                identity.cluster = Some(cluster);
-                self.write(identity)?;
-                *self.identity.lock() = identity;
+                let joined = Identity {
+                    cluster: Some(cluster),
+                    ..*identity
+                };
+                self.write(joined)?;
+                *identity = joined;
                 Ok(())
             }
         }
@@ -301,13 +327,21 @@ fn empty(fs: &dyn Fs, dir: &Path) -> Result<(), IdentityError> {
 /// Stands in a directory while it is made.
 pub(crate) const MAKING: &str = "making";
 
+/// Stands behind the id of a cluster that was drawn here.
+const DRAWN_HERE: &str = " drawn here";
+
 fn encode(identity: Identity) -> String {
     let Identity {
         node,
         instance,
         cluster,
+        drawn_here,
     } = identity;
-    let cluster = cluster.map_or_else(|| "none".to_owned(), |cluster| format!("{cluster:032x}"));
+    let drawn_here = if drawn_here { DRAWN_HERE } else { "" };
+    let cluster = cluster.map_or_else(
+        || "none".to_owned(),
+        |cluster| format!("{cluster:032x}{drawn_here}"),
+    );
     let mut text = format!(
         "ipamd data directory\nformat {FORMAT}\nnode {node}\ninstance {instance:032x}\ncluster {cluster}\n"
     );
@@ -332,15 +366,21 @@ fn decode(text: &str) -> Option<Result<Identity, u32>> {
     }
     let node = lines.next()?.strip_prefix("node ")?.parse().ok()?;
     let instance = u128::from_str_radix(lines.next()?.strip_prefix("instance ")?, 16).ok()?;
-    let cluster = match lines.next()?.strip_prefix("cluster ")? {
+    let cluster = lines.next()?.strip_prefix("cluster ")?;
+    let drawn = cluster.strip_suffix(DRAWN_HERE);
+    let drawn_here = drawn.is_some();
+    let cluster = match drawn.unwrap_or(cluster) {
         "none" => None,
         id => Some(u128::from_str_radix(id, 16).ok()?),
     };
-    Some(Ok(Identity {
+    let identity = Identity {
         node,
         instance,
         cluster,
-    }))
+        drawn_here,
+    };
+    // Numbers have several spellings; only ours is what was written.
+    (encode(identity) == text).then_some(Ok(identity))
 }
 
 #[cfg(test)]
@@ -354,6 +394,7 @@ mod tests {
             node: 7,
             instance: 0x1234_5678_9abc_def0,
             cluster: Some(0xfeed),
+            drawn_here: false,
         }
     }
 
@@ -371,14 +412,32 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_that_was_drawn_here_is_told_from_one_that_was_joined() {
+        let drawn = Identity {
+            drawn_here: true,
+            ..sample()
+        };
+        let text = encode(drawn);
+        assert!(
+            text.contains("cluster 0000000000000000000000000000feed drawn here\n"),
+            "{text}"
+        );
+        assert_eq!(decode(&text), Some(Ok(drawn)));
+    }
+
+    #[test]
     fn every_changed_byte_of_the_file_is_found() {
         let text = encode(sample());
         assert_eq!(decode(&text), Some(Ok(sample())));
         for position in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
-            bytes[position] ^= 1;
-            let found = String::from_utf8(bytes).ok().and_then(|text| decode(&text));
-            assert_eq!(found, None, "byte {position} was changed");
+            for bit in 0..8 {
+                bytes[position] ^= 1 << bit;
+                let found = String::from_utf8(bytes.clone()).ok();
+                let found = found.and_then(|text| decode(&text));
+                assert_eq!(found, None, "bit {bit} of byte {position} was changed");
+                bytes[position] ^= 1 << bit;
+            }
         }
         for size in 0..text.len() {
             assert_eq!(decode(&text[..size]), None, "cut to {size} bytes");

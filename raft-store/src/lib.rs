@@ -13,6 +13,7 @@ mod applied;
 mod background;
 pub mod checkpoint;
 pub mod codec;
+mod durable;
 pub mod env;
 mod failure;
 pub mod identity;

@@ -14,8 +14,8 @@ use crate::types::{
     Applied, LogEntry, LogId, Snapshot, SnapshotMeta, StorageError, StoredMembership, TypeConfig,
 };
 
-/// Openraft's `RaftStateMachine`.
-#[derive(Debug)]
+/// Openraft's `RaftStateMachine`. Clones are the same machine.
+#[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) applied: Arc<AppliedState>,
     pub(crate) apply: Post<ApplyRequest>,
@@ -27,7 +27,9 @@ pub struct Machine {
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     cut: Option<oneshot::Receiver<StateCut>>,
-    background: Post<BackgroundRequest>,
+    /// `None` once it has been asked, so that whoever waits for a snapshot that cannot be built does
+    /// not keep the store from stopping.
+    background: Option<Post<BackgroundRequest>>,
 }
 
 impl RaftStateMachine<TypeConfig> for Machine {
@@ -71,7 +73,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
             .cut_at_boundary(move |cut| drop(send.send(cut)));
         SnapshotBuilder {
             cut: Some(cut),
-            background: self.background.clone(),
+            background: Some(self.background.clone()),
         }
     }
 
@@ -118,18 +120,20 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, StorageError> {
         let failed =
             |error: AnyError| StorageError::from(StorageIOError::write_snapshot(None, error));
-        let cut = self
+        let (cut, background) = self
             .cut
             .take()
+            .zip(self.background.take())
             .ok_or_else(|| failed(AnyError::error("a builder builds one snapshot")))?;
         let cut = cut
             .await
             .map_err(|_| failed(stopped("the applied state")))?;
         let (done, result) = oneshot::channel();
-        self.background.send(BackgroundRequest::Snapshot {
+        background.send(BackgroundRequest::Snapshot {
             cut: Box::new(cut),
             done,
         });
+        drop(background);
         match result.await {
             Ok(Ok(snapshot)) => Ok(snapshot),
             Ok(Err(error)) => Err(failed(AnyError::error(chain(&error)))),

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::applied::{AppliedState, ApplyCore, Loaded};
-use crate::background::{Background, BackgroundOptions, BackgroundParts, Durable};
+use crate::background::{Background, BackgroundOptions, BackgroundParts};
 use crate::checkpoint::{
     self, AppliedBackend, AppliedStore, CheckpointError, Checkpointer, LoadedCheckpoint,
     SledBackend,
 };
+use crate::durable::Durable;
 use crate::env::{Bell, Env, Fs, Priority, inbox};
 use crate::failure::{Failures, Guarded};
 use crate::identity::{Claimed, Directory, IdentityError, MAKING};
@@ -25,7 +26,7 @@ use crate::machine::Machine;
 use crate::snapshot::{self, SnapshotError, Snapshots};
 use crate::store::{Store, StoreControl, StoreTasks};
 use crate::types::LogId;
-use crate::wal::{self, LogStore, Owner, Place, WalError, WalOptions};
+use crate::wal::{self, Examined, Owner, Place, WalError, WalOptions};
 use crate::{SilentObserver, StoreObserver};
 
 /// Where a store is and how it behaves.
@@ -77,9 +78,9 @@ pub enum OpenError {
     /// The directory of snapshots cannot be read.
     #[error("the snapshots cannot be read; check the disk of the data directory")]
     Snapshot(#[from] SnapshotError),
-    /// The applied store can neither be opened nor moved out of the way.
+    /// The system did not let the applied store be opened or moved out of the way.
     #[error(
-        "the applied store can neither be opened nor moved aside; check the disk of the data directory"
+        "the applied store cannot be opened; check that the disk of the data directory has room and that this user may write to it"
     )]
     Applied(#[source] io::Error),
     /// The state is ahead of the log.
@@ -128,7 +129,8 @@ pub enum OpenError {
 fn replace_member(node: u64) -> String {
     format!(
         "repair: `ipamctl cluster remove {node}` on another node, empty the data directory, \
-         `ipamctl cluster add {node}`; a cluster of one is restored from a backup"
+         start it, `ipamctl cluster add {node} --address HOST:PORT`, `ipamctl cluster promote {node}`; \
+         a cluster of one is restored from a backup"
     )
 }
 
@@ -151,26 +153,39 @@ pub fn open(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Store, OpenErro
         observer,
     } = options;
     let place = place(env, &dir, &directory);
-    let recovered =
-        wal::recover(&place, &wal_options).map_err(|source| OpenError::Log { node, source })?;
-    let failures = Failures::new();
-    let (log, mut cores) = wal::start(env, &place, wal_options, recovered, &failures, &observer)
-        .map_err(OpenError::Thread)?;
+    let log_error = |source| OpenError::Log { node, source };
+    let examined = wal::examine(&place, &wal_options).map_err(log_error)?;
     let snapshots = Arc::new(Snapshots::open(env, dir.join("snapshots"))?);
     let backend = applied.unwrap_or_else(|| Arc::new(SledBackend::new(dir.join("applied"))));
     let (store, checkpoint) = open_checkpoint(backend.as_ref(), directory.get().instance)?;
-    let chosen = choose(node, &log, checkpoint, &snapshots)?;
+    let chosen = choose(node, &examined, checkpoint, &snapshots)?;
+    // A snapshot was received, and the crash came before the log was told.
+    let begins_after = chosen.loaded.last.filter(|last| {
+        examined.purged().map(|id| id.index) < Some(last.index)
+            && examined.id_at(last.index) != Some(*last)
+    });
 
-    if let Some(last) = chosen.loaded.last
-        && log.shared().purged().map(|id| id.index) < Some(last.index)
-        && log.shared().id_at(last.index) != Some(last)
-    {
-        // A snapshot was installed, and the crash came before the log was told.
+    let recovered = examined.settle().map_err(log_error)?;
+    let failures = Failures::new();
+    let snapshot_at = snapshots
+        .current()
+        .and_then(|current| current.meta.last_log_id);
+    let durable = Arc::new(Durable::new(chosen.checkpoint_at, snapshot_at));
+    let (log, mut cores) = wal::start(
+        env,
+        &place,
+        wal_options,
+        recovered,
+        &failures,
+        &durable,
+        &observer,
+    )
+    .map_err(OpenError::Thread)?;
+    if let Some(last) = begins_after {
         log.begin_after(last);
     }
 
     let applied = AppliedState::new(chosen.loaded);
-    let durable = Arc::new(Durable::new(chosen.checkpoint_at));
     let checkpointer = Checkpointer::new(
         store,
         directory.get().instance,
@@ -208,14 +223,15 @@ pub fn open(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Store, OpenErro
     let core = env.spawn_core("background", Priority::Background, bell, Box::new(guarded));
     cores.0.push(core.map_err(OpenError::Thread)?);
 
-    let control = StoreControl::new(
-        log.shared(),
-        Arc::clone(&snapshots),
+    let control = StoreControl {
+        log: log.shared(),
+        applied: Arc::clone(&applied),
+        snapshots: Arc::clone(&snapshots),
         durable,
-        background.clone(),
+        background: background.clone(),
         failures,
-        background_options,
-    );
+        options: background_options,
+    };
     let machine = Machine {
         applied: Arc::clone(&applied),
         apply,
@@ -308,6 +324,9 @@ fn open_checkpoint(
         Err(error) => {
             tracing::error!(error = %crate::background::chain(&error), "the applied store cannot be used");
             match error {
+                CheckpointError::Store(source) if is_of_the_system(&source) => {
+                    return Err(OpenError::Applied(source));
+                }
                 CheckpointError::Store(_) => "unreadable",
                 CheckpointError::Damaged { .. }
                 | CheckpointError::Record(_)
@@ -320,12 +339,48 @@ fn open_checkpoint(
     try_checkpoint(backend, instance).map_err(|error| OpenError::Applied(io::Error::other(error)))
 }
 
+/// Whether an error says something about the machine and nothing about the store: without room, file
+/// descriptors or permission a sound store looks no different from a damaged one.
+pub(crate) fn is_of_the_system(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let known = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::ACCESS,
+        Errno::PERM,
+        Errno::ROFS,
+        Errno::NOMEM,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::INTR,
+        Errno::AGAIN,
+    ];
+    let kinds = [
+        io::ErrorKind::StorageFull,
+        io::ErrorKind::QuotaExceeded,
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::ReadOnlyFilesystem,
+        io::ErrorKind::OutOfMemory,
+    ];
+    match error.raw_os_error() {
+        Some(code) => known.iter().any(|errno| errno.raw_os_error() == code),
+        None => kinds.contains(&error.kind()),
+    }
+}
+
 fn try_checkpoint(
     backend: &dyn AppliedBackend,
     instance: u128,
 ) -> Result<(Box<dyn AppliedStore>, LoadedCheckpoint), CheckpointError> {
     let mut store = backend.open().map_err(CheckpointError::Store)?;
-    let checkpoint = checkpoint::load(store.as_mut(), instance)?;
+    let checkpoint = match checkpoint::load(store.as_mut(), instance) {
+        Err(CheckpointError::Store(error)) if is_of_the_system(&error) => {
+            // Nothing was found to be wrong with it.
+            store.confirm().map_err(CheckpointError::Store)?;
+            return Err(CheckpointError::Store(error));
+        }
+        loaded => loaded?,
+    };
     store.confirm().map_err(CheckpointError::Store)?;
     Ok((store, checkpoint))
 }
@@ -342,11 +397,10 @@ struct Chosen {
 /// Invariants 1 and 2 of the module.
 fn choose(
     node: u64,
-    log: &LogStore,
+    log: &Examined,
     mut checkpoint: LoadedCheckpoint,
     snapshots: &Snapshots,
 ) -> Result<Chosen, OpenError> {
-    let log = log.shared();
     let (purged, last) = (log.purged(), log.last());
     let index = |id: Option<LogId>| id.map(|id| id.index);
     let explained = snapshots
@@ -366,7 +420,8 @@ fn choose(
                 last,
             });
         }
-        match log.id_at(applied.index) {
+        let at_purge = purged.filter(|purged| purged.index == applied.index);
+        match at_purge.or_else(|| log.id_at(applied.index)) {
             Some(found) if found != applied => Err(OpenError::Conflict {
                 node,
                 what,

@@ -1,17 +1,19 @@
 //! An open store, and what a node decides with it.
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
 use crate::applied::AppliedState;
-use crate::background::{BackgroundOptions, BackgroundRequest, Durable};
+use crate::background::{BackgroundOptions, BackgroundRequest};
+use crate::durable::Durable;
 use crate::env::{CoreHandle, Post};
 use crate::failure::{Failures, StoreFailure};
 use crate::identity::Directory;
 use crate::machine::Machine;
-use crate::snapshot::Snapshots;
-use crate::types::LogId;
+use crate::snapshot::{SnapshotError, SnapshotFile, Snapshots};
+use crate::types::{LogId, SnapshotMeta};
 use crate::wal::{LogShared, LogStore};
 
 /// An open data directory. `log` and `machine` go to openraft; when they and all clones of
@@ -64,12 +66,13 @@ impl StoreTasks {
 /// What the node watches and decides.
 #[derive(Debug, Clone)]
 pub struct StoreControl {
-    log: Arc<LogShared>,
-    snapshots: Arc<Snapshots>,
-    durable: Arc<Durable>,
-    background: Post<BackgroundRequest>,
-    failures: Failures,
-    options: BackgroundOptions,
+    pub(crate) log: Arc<LogShared>,
+    pub(crate) applied: Arc<AppliedState>,
+    pub(crate) snapshots: Arc<Snapshots>,
+    pub(crate) durable: Arc<Durable>,
+    pub(crate) background: Post<BackgroundRequest>,
+    pub(crate) failures: Failures,
+    pub(crate) options: BackgroundOptions,
 }
 
 /// Figures of a store at one moment.
@@ -94,24 +97,6 @@ pub struct StoreStats {
 }
 
 impl StoreControl {
-    pub(crate) fn new(
-        log: Arc<LogShared>,
-        snapshots: Arc<Snapshots>,
-        durable: Arc<Durable>,
-        background: Post<BackgroundRequest>,
-        failures: Failures,
-        options: BackgroundOptions,
-    ) -> Self {
-        Self {
-            log,
-            snapshots,
-            durable,
-            background,
-            failures,
-            options,
-        }
-    }
-
     /// Sees the first failure of storage when it comes: the process must then stop.
     pub fn failure_watch(&self) -> watch::Receiver<Option<StoreFailure>> {
         self.failures.watch()
@@ -120,6 +105,12 @@ impl StoreControl {
     /// The first failure of storage, if there was one.
     pub fn failure(&self) -> Option<StoreFailure> {
         self.failures.first()
+    }
+
+    /// What will end the store soon if nobody does anything, such as a full disk.
+    pub fn trouble(&self) -> Option<String> {
+        let reason = self.log.trouble()?;
+        Some(format!("no room for the next segment of the log: {reason}"))
     }
 
     /// Whether it is time for `raft.trigger().snapshot()`: the log since the last snapshot is larger
@@ -134,16 +125,24 @@ impl StoreControl {
     /// Up to where `raft.trigger().purge_log()` may go, if it is worth a call: what is both in a
     /// snapshot and in a checkpoint, less 64 MiB of log.
     pub fn purge_due(&self) -> Option<LogId> {
-        let snapshot = self.snapshots.current()?.meta.last_log_id?;
+        let current = self.snapshots.current();
+        let snapshot = current.filter(|current| !current.damaged)?;
+        let snapshot = snapshot.meta.last_log_id?;
         let checkpoint = self.durable.checkpoint()?;
         let durable = if snapshot.index < checkpoint.index {
             snapshot
         } else {
             checkpoint
         };
-        let target = self.log.keeping(durable, self.options.log_kept)?;
-        let gained = self.log.bytes_after(self.log.purged()) - self.log.bytes_after(Some(target));
+        let (target, gained) = self.log.keeping(durable, self.options.log_kept)?;
         (gained > self.options.log_kept / 16).then_some(target)
+    }
+
+    /// Whether the log is four times as long as it should ever be, for want of a purge.
+    pub fn log_too_long(&self) -> bool {
+        let snapshot = self.snapshots.current().map_or(0, |current| current.size);
+        let ordinary = self.options.log_kept.max(snapshot).saturating_mul(2);
+        self.log.bytes_after(None) > ordinary.saturating_mul(4)
     }
 
     /// Takes a checkpoint now and waits until it is durable, so that the next start has little to
@@ -152,6 +151,54 @@ impl StoreControl {
         let (done, durable) = oneshot::channel();
         self.background.send(BackgroundRequest::Checkpoint { done });
         durable.await.is_ok()
+    }
+
+    /// A new file for a snapshot that another node is about to send. It is removed with its last
+    /// handle, unless [`StoreControl::snapshot_receive`] takes it in.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn snapshot_create(&self) -> io::Result<SnapshotFile> {
+        self.snapshots.create()
+    }
+
+    /// Checks a snapshot that has come whole and makes it durable: what has to happen before openraft
+    /// is told to install it, since it purges the log at once, and takes a snapshot that does
+    /// not check for a failure of this node. The file to hand to openraft.
+    ///
+    /// # Errors
+    /// It is not a whole snapshot, not the one that was announced, or could not be made durable. This
+    /// node is as it was before.
+    pub async fn snapshot_receive(
+        &self,
+        meta: SnapshotMeta,
+        file: SnapshotFile,
+    ) -> Result<SnapshotFile, SnapshotError> {
+        let (done, received) = oneshot::channel();
+        let request = BackgroundRequest::Receive { meta, file, done };
+        self.background.send(request);
+        received.await.unwrap_or(Err(SnapshotError::Stopped))
+    }
+
+    /// Reads the newest snapshot again, after another node has refused it; if it has been damaged
+    /// since it was written, waits until there is another.
+    pub async fn snapshot_recheck(&self) {
+        let (done, sound) = oneshot::channel();
+        self.background.send(BackgroundRequest::Recheck { done });
+        if sound.await.unwrap_or(true) {
+            return;
+        }
+        let (send, cut) = oneshot::channel();
+        self.applied
+            .cut_at_boundary(move |cut| drop(send.send(cut)));
+        let Ok(cut) = cut.await else { return };
+        let (done, built) = oneshot::channel();
+        self.background.send(BackgroundRequest::Snapshot {
+            cut: Box::new(cut),
+            done,
+        });
+        // A failure was logged; the next attempt to send is refused again, and leads here again.
+        drop(built.await);
     }
 
     /// Figures for metrics.

@@ -244,8 +244,8 @@ impl<T: Clone, const N: usize> Paged<T, N> {
     }
 }
 
-/// Longest root: 2^31 records in leaves of one record.
-const ROOT_MAX: usize = 1 << 25;
+/// Longest root, in branches: room for more records than fit into memory.
+const ROOT_MAX: usize = 1 << 20;
 
 impl<T, const N: usize> Paged<T, N> {
     /// The pages in order, those that have become empty too.

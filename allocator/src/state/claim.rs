@@ -8,6 +8,7 @@ use alloc::vec;
 
 use crate::answer::{FieldProblem, Outcome, Rejection};
 use crate::command::{ClaimRelease, ClaimSpec, PoolRef};
+use crate::free::CidrTrie;
 use crate::name::Name;
 use crate::ordered::Key;
 use crate::prefix::{Family, Prefix};
@@ -315,6 +316,23 @@ impl State {
         self.pool_find(id, &reference.name).ok_or_else(hidden)
     }
 
+    /// A block lies in the pool; the trie of the CIDR that it lies in.
+    pub(super) fn inside_check(
+        &self,
+        field: &str,
+        pool: PoolId,
+        cidr: Prefix,
+    ) -> Result<&CidrTrie, Rejection> {
+        let blocks = &self.tables.pool(pool).blocks;
+        self.pool_index(pool).trie(cidr).ok_or_else(|| {
+            invalid(
+                field,
+                "it does not lie in the pool",
+                format!("a block inside {}", blocks_text(blocks)),
+            )
+        })
+    }
+
     /// An exact block can be taken.
     pub(super) fn exact_check(
         &self,
@@ -322,14 +340,7 @@ impl State {
         pool: PoolId,
         cidr: Prefix,
     ) -> Result<(), Rejection> {
-        let blocks = &self.tables.pool(pool).blocks;
-        let trie = self.pool_index(pool).trie(cidr).ok_or_else(|| {
-            invalid(
-                field,
-                "it does not lie in the pool",
-                format!("a block inside {}", blocks_text(blocks)),
-            )
-        })?;
+        let trie = self.inside_check(field, pool, cidr)?;
         match trie.overlapping(&self.index.nodes, cidr) {
             None => Ok(()),
             Some(id) => Err(Rejection::AddressTaken {

@@ -210,6 +210,21 @@ impl Index {
             })
     }
 
+    /// The root blocks of a space that lie in a block, by address.
+    pub(super) fn roots_inside(
+        &self,
+        tenant: TenantId,
+        space: &Name,
+        block: Prefix,
+    ) -> impl Iterator<Item = (Prefix, PoolId)> {
+        let roots = self.roots.range((tenant, space.clone(), block)..);
+        roots
+            .take_while(move |((owner, domain, there), _)| {
+                *owner == tenant && domain == space && block.contains(*there)
+            })
+            .map(|((_, _, there), pool)| (*there, *pool))
+    }
+
     pub(super) fn hold_add(
         &mut self,
         tables: &Tables,

@@ -139,7 +139,7 @@ pub(super) fn run_within(blocks: &[PoolBlock], first: u128, last: u128) -> bool 
     false
 }
 
-/// What a pool withholds: its exclusions, and its gateways where single addresses may be asked for.
+/// What a pool withholds: its exclusions, and its gateways where it is a pool of single addresses.
 /// Disjoint blocks with their reasons, by address.
 pub(super) fn withheld(
     blocks: &[PoolBlock],

@@ -10,10 +10,13 @@ use crate::record::{HoldId, Holder, PoolId, TenantId};
 use crate::view::LookupView;
 
 use super::State;
+use super::list::LIST_ROWS_MAX;
 
 impl State {
     /// Who has that address or block: the pools around it, the root first, and what the innermost of
-    /// them holds there. Nothing, where no pool of the space contains it.
+    /// them holds there. For exactly a child pool's own block, which the child itself does not hold as
+    /// a whole, that is the child. Where no pool of the space contains it, it is at most held in part:
+    /// by what the first 2,000 root blocks inside it hold.
     ///
     /// # Errors
     /// [`Rejection::TenantNotFound`].
@@ -23,14 +26,14 @@ impl State {
         space: &Name,
         query: Prefix,
     ) -> Result<LookupView, Rejection> {
-        let (pools, holds) = self.chain(self.tenant_find(tenant)?, space, query);
+        let tenant = self.tenant_find(tenant)?;
+        let (pools, holds) = self.chain(tenant, space, query);
         // Where a child pool contains the block, what the child holds there is asked for, and not that
-        // the parent holds the child.
-        let innermost = if holds.len() == pools.len() {
-            holds.last().copied()
-        } else {
-            None
-        };
+        // the parent holds the child; unless it is the child that is asked for.
+        let innermost = holds
+            .last()
+            .copied()
+            .filter(|id| holds.len() == pools.len() || self.tables.hold(*id).block == query);
         let claim = innermost.and_then(|id| {
             let hold = self.tables.hold(id);
             hold.claim()
@@ -40,8 +43,26 @@ impl State {
             query,
             pools: pools.iter().map(|id| self.pool_names(*id)).collect(),
             allocation: innermost.map(|id| self.allocation_view(id)),
+            held_in_part: innermost.is_none() && self.held_inside(tenant, space, &pools, query),
             claim,
         })
+    }
+
+    /// Something inside a block is held from the innermost of the pools that contain it, or, where
+    /// none does, from a root inside it.
+    fn held_inside(&self, tenant: TenantId, space: &Name, pools: &[PoolId], block: Prefix) -> bool {
+        let holds = |pool: PoolId, block: Prefix| {
+            let trie = self.pool_index(pool).trie(block);
+            trie.is_some_and(|trie| trie.overlapping(&self.index.nodes, block).is_some())
+        };
+        match pools.last() {
+            Some(innermost) => holds(*innermost, block),
+            None => self
+                .index
+                .roots_inside(tenant, space, block)
+                .take(LIST_ROWS_MAX)
+                .any(|(cidr, pool)| holds(pool, cidr)),
+        }
     }
 
     /// The pools that contain a block, the root first, and the holds that do, the outermost first.

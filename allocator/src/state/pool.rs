@@ -73,11 +73,11 @@ impl State {
         let make = match &spec.source {
             PoolSource::Root { space, cidrs } => {
                 let fields = pool_fields::root(spec, space.as_ref(), cidrs)?;
+                let withheld = pool_fields::withheld(spec, &fields)?;
                 for block in &fields.blocks {
                     self.root_check(tenant, &fields.space, block.cidr)?;
                 }
                 self.pool_quota_check(tenant)?;
-                let withheld = pool_fields::withheld(spec, &fields)?;
                 Make {
                     tenant,
                     fields,
@@ -111,14 +111,15 @@ impl State {
         let length = length_check(field, Some(length), parent)?;
         // The bounds follow from the length of the block: they are checked before it is chosen.
         Bounds::of(spec, parent.family, length)?;
+        // A block that is next in line has to be found before its gateway and exclusions can be judged;
+        // that there is none comes after the quota all the same.
         let block = match asked {
-            ChildBlock::Length(_) => {
+            ChildBlock::Length(_) => self.next_free(parent_id, length).or_else(|full| {
                 self.pool_quota_check(tenant)?;
-                self.next_free(parent_id, length)?
-            }
+                Err(full)
+            })?,
             ChildBlock::Cidr(cidr) => {
-                self.exact_check("cidr", parent_id, cidr)?;
-                self.pool_quota_check(tenant)?;
+                self.inside_check("cidr", parent_id, cidr)?;
                 cidr
             }
         };
@@ -132,6 +133,8 @@ impl State {
         };
         let fields = pool_fields::child(spec, &parent, block)?;
         let withheld = pool_fields::withheld(spec, &fields)?;
+        self.exact_check("cidr", parent_id, block)?;
+        self.pool_quota_check(tenant)?;
         Ok(Make {
             tenant,
             fields,

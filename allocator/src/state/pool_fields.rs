@@ -1,7 +1,7 @@
 //! The fields of a pool: what is allowed, and what they come to. Pure: nothing here looks at the
 //! state.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -13,7 +13,7 @@ use crate::command::{
     ChildBlock, Exclusion, Gateway, PoolCidr, PoolRef, PoolSource, PoolSpec, SPACE_DEFAULT,
 };
 use crate::name::Name;
-use crate::prefix::{Family, Prefix, address_number};
+use crate::prefix::{Address, Family, Prefix, address_number};
 use crate::record::{Pool, PoolBlock};
 
 use super::claim::invalid;
@@ -78,13 +78,6 @@ impl Problems {
 
 /// What can be told without the state and without the family.
 pub(super) fn check_alone(spec: &PoolSpec) -> Result<(), Rejection> {
-    if spec.exclude.len() > EXCLUSIONS_MAX {
-        return Err(Rejection::TooMany {
-            what: String::from("exclude"),
-            count: count(spec.exclude.len()),
-            limit: count(EXCLUSIONS_MAX),
-        });
-    }
     let mut problems = Problems::default();
     if let PoolSource::Root { cidrs, .. } = &spec.source {
         if cidrs.is_empty() || cidrs.len() > CIDRS_MAX {
@@ -102,7 +95,14 @@ pub(super) fn check_alone(spec: &PoolSpec) -> Result<(), Rejection> {
             );
         }
     }
-    for (place, exclusion) in spec.exclude.iter().enumerate() {
+    if spec.exclude.len() > EXCLUSIONS_MAX {
+        problems.add(
+            &"exclude",
+            "their number is not allowed",
+            &format_args!("at most {EXCLUSIONS_MAX} of them"),
+        );
+    }
+    for (place, exclusion) in spec.exclude.iter().enumerate().take(EXCLUSIONS_MAX) {
         let ordered = Family::of(exclusion.first) == Family::of(exclusion.last)
             && address_number(exclusion.first) <= address_number(exclusion.last);
         if !ordered {
@@ -143,7 +143,7 @@ pub(super) fn root(
         mismatch(&format!("cidrs[{place}]"), Some(one.cidr.family()), family)?;
     }
     check_disjoint(cidrs)?;
-    let widest = cidrs.iter().map(|one| one.cidr.length()).min().unwrap_or(0);
+    let widest = widest(cidrs.iter().map(|one| one.cidr));
     let bounds = Bounds::of(spec, family, widest)?;
     let mut blocks = Vec::with_capacity(cidrs.len());
     for (place, one) in cidrs.iter().enumerate() {
@@ -213,9 +213,7 @@ impl Bounds {
     /// length to single addresses, and a claim that names none gets a single address.
     pub(super) fn of(spec: &PoolSpec, family: Family, widest: u8) -> Result<Self, Rejection> {
         let bits = family.bits();
-        let min = spec.min_prefix_length.unwrap_or(widest);
-        let max = spec.max_prefix_length.unwrap_or(bits);
-        let default = spec.default_prefix_length.or((max == bits).then_some(bits));
+        let Self { min, max, default } = Self::resolved(spec, family, widest);
         let mut problems = Problems::default();
         if min < widest || min > bits {
             problems.add(
@@ -239,9 +237,26 @@ impl Bounds {
         problems.check()?;
         Ok(Self { min, max, default })
     }
+
+    /// What is stated, and the defaults for what is not.
+    fn resolved(spec: &PoolSpec, family: Family, widest: u8) -> Self {
+        let bits = family.bits();
+        let max = spec.max_prefix_length.unwrap_or(bits);
+        Self {
+            min: spec.min_prefix_length.unwrap_or(widest),
+            max,
+            default: spec.default_prefix_length.or((max == bits).then_some(bits)),
+        }
+    }
 }
 
-/// What the pool withholds.
+/// The length of the widest of a pool's blocks.
+fn widest(cidrs: impl Iterator<Item = Prefix>) -> u8 {
+    cidrs.map(Prefix::length).min().unwrap_or(0)
+}
+
+/// What the pool withholds. Gateways only in a pool of single addresses: one where a claim that names
+/// no length gets one address.
 pub(super) fn withheld(
     spec: &PoolSpec,
     fields: &Resolved,
@@ -269,7 +284,7 @@ pub(super) fn withheld(
         }
     }
     problems.check()?;
-    let single_addresses = fields.bounds.max == fields.family.bits();
+    let single_addresses = fields.bounds.default == Some(fields.family.bits());
     let withheld = layout::withheld(
         &fields.blocks,
         fields.family,
@@ -293,24 +308,20 @@ pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
     if let Some(field) = source_difference(there, spec) {
         return Some(field);
     }
+    let Bounds { min, max, default } = Bounds::resolved(
+        spec,
+        pool.family,
+        widest(pool.blocks.iter().map(|block| block.cidr)),
+    );
     let fields = [
         (
             "family",
             spec.family.is_none_or(|family| family == pool.family),
         ),
         ("owner", there.owner == spec.owner),
-        (
-            "minPrefixLength",
-            there.min_prefix_length == spec.min_prefix_length,
-        ),
-        (
-            "maxPrefixLength",
-            there.max_prefix_length == spec.max_prefix_length,
-        ),
-        (
-            "defaultPrefixLength",
-            there.default_prefix_length == spec.default_prefix_length,
-        ),
+        ("minPrefixLength", min == pool.min_prefix_length),
+        ("maxPrefixLength", max == pool.max_prefix_length),
+        ("defaultPrefixLength", default == pool.default_prefix_length),
         ("exclude", same_exclusions(&there.exclude, &spec.exclude)),
         ("subnet", there.subnet == spec.subnet),
         ("gateway", there.gateway == spec.gateway),
@@ -334,7 +345,7 @@ fn source_difference(there: &PoolSpec, spec: &PoolSpec) -> Option<&'static str> 
             },
         ) => {
             let same_space = space_of(space.as_ref()) == space_of(asked_space.as_ref());
-            [("space", same_space), ("cidrs", cidrs == asked)]
+            [("space", same_space), ("cidrs", same_cidrs(cidrs, asked))]
                 .into_iter()
                 .find(|(_, same)| !same)
                 .map(|(field, _)| field)
@@ -367,11 +378,25 @@ fn same_pool(one: &PoolRef, other: &PoolRef, tenant: &Name) -> bool {
     one.name == other.name && tenant_of(one) == tenant_of(other)
 }
 
-/// The same runs for the same reasons; how they were written does not matter.
+/// The same CIDRs, in whatever order.
+fn same_cidrs(one: &[PoolCidr], other: &[PoolCidr]) -> bool {
+    let sorted = |cidrs: &[PoolCidr]| {
+        let mut sorted = cidrs.to_vec();
+        sorted.sort_by_key(|one| one.cidr);
+        sorted
+    };
+    sorted(one) == sorted(other)
+}
+
+/// The same runs for the same reasons; in which order and how they were written does not matter.
 fn same_exclusions(one: &[Exclusion], other: &[Exclusion]) -> bool {
-    let content =
-        |exclusion: &Exclusion| (exclusion.first, exclusion.last, exclusion.reason.clone());
-    one.iter().map(content).eq(other.iter().map(content))
+    fn content(exclusions: &[Exclusion]) -> BTreeSet<(Address, Address, &str)> {
+        exclusions
+            .iter()
+            .map(|one| (one.first, one.last, &*one.reason))
+            .collect()
+    }
+    content(one) == content(other)
 }
 
 fn space_of(space: Option<&Name>) -> &str {

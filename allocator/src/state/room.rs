@@ -7,15 +7,24 @@ use crate::answer::Rejection;
 use crate::count::Count;
 use crate::free::{CidrTrie, Wanted};
 use crate::name::Name;
-use crate::prefix::{Address, Prefix, address_number, address_of_number};
+use crate::prefix::{Address, Family, Prefix, address_number, address_of_number};
 
 use super::State;
 use super::list::LIST_ROWS_MAX;
 use super::pool_index::{PoolIndex, plus};
 
 impl State {
+    /// The family of a pool.
+    ///
+    /// # Errors
+    /// [`Rejection::TenantNotFound`], [`Rejection::PoolNotFound`].
+    pub fn pool_family(&self, tenant: &Name, pool: &Name) -> Result<Family, Rejection> {
+        Ok(self.tables.pool(self.pool_get(tenant, pool)?).family)
+    }
+
     /// Free blocks of a pool: of one length, by address, or the maximal ones, the largest first and
-    /// then by address. At most `limit`, and at most 2,000.
+    /// then by address. At most `limit`, and at most 2,000; none of a length that the family does
+    /// not have.
     ///
     /// # Errors
     /// [`Rejection::TenantNotFound`], [`Rejection::PoolNotFound`].
@@ -75,7 +84,13 @@ impl State {
 
     fn blocks_of_length(&self, index: &PoolIndex, length: u8, limit: usize) -> Vec<Prefix> {
         let mut blocks = Vec::new();
-        for trie in &index.tries {
+        // Each free block that is visited has a block of the length, so that the limit bounds the walk;
+        // a longer one than the family's would visit them all and find none.
+        let tries = index
+            .tries
+            .iter()
+            .filter(|trie| length <= trie.cidr().family().bits());
+        for trie in tries {
             let full = trie.free(&self.index.nodes, Wanted::UpTo(length), &mut |whole| {
                 let mut next = Prefix::around(whole.first(), length);
                 while let Some(block) = next.filter(|block| whole.contains(*block)) {

@@ -155,7 +155,10 @@ impl State {
                 let owner = self.tables.pool(*pool).spec.owner.clone();
                 (None, Some(self.pool_names(*pool)), None, owner)
             }
-            Holder::Reservation { reason } => (None, None, Some(String::from(&**reason)), None),
+            Holder::Reservation { reason } => {
+                let reason = Some(&**reason).filter(|reason| !reason.is_empty());
+                (None, None, reason.map(String::from), None)
+            }
         };
         AllocationView {
             cidr: hold.block,

@@ -239,7 +239,8 @@ fn a_pool_goes_with_its_reservations() {
 fn what_is_made_again_with_the_same_content_is_there() {
     let mut harness = Harness::new();
     let spec = || {
-        let mut spec = exclude(root("p", "10.0.0.0/24"), &[("10.0.0.0-10.0.0.9", "edge")]);
+        let runs = [("10.0.0.0-10.0.0.9", "edge"), ("10.0.2.1", "")];
+        let mut spec = exclude(root("p", "10.0.0.0/24 10.0.2.0/25"), &runs);
         spec.labels = labels(&[("env", "test")]);
         spec
     };
@@ -248,9 +249,13 @@ fn what_is_made_again_with_the_same_content_is_there() {
     harness.take("c", "p", "");
     let mut same = spec();
     same.family = Some(allocator::prefix::Family::IPv4);
-    if let PoolSource::Root { space, .. } = &mut same.source {
+    if let PoolSource::Root { space, cidrs } = &mut same.source {
         *space = Some(name("default"));
+        cidrs.reverse();
     }
+    same.exclude.reverse();
+    // What is stated is what the default is.
+    same = bounds(same, Some(24), Some(32), Some(32));
     let Outcome::PoolRepeated(again) = harness.ok(same) else {
         panic!()
     };
@@ -264,11 +269,13 @@ fn what_is_made_again_with_the_same_content_is_there() {
         harness.ok(child("kid", "p", "26")),
         Outcome::PoolRepeated(_)
     ));
-    for change in [1, 2, 3] {
+    for change in [1, 2, 3, 4, 5] {
         let mut other = spec();
         match change {
             1 => other.labels.clear(),
             2 => other.description = Box::from("other"),
+            3 => other = bounds(other, Some(25), None, None),
+            4 => other = bounds(other, None, Some(31), None),
             _ => other.exclude.clear(),
         }
         harness.refused(other);

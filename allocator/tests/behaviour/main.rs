@@ -5,7 +5,11 @@ mod durable;
 #[cfg(test)]
 mod free_space;
 #[cfg(test)]
+mod holders;
+#[cfg(test)]
 mod life;
+#[cfg(test)]
+mod lists;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! 1. What is not one well-formed JSON text in UTF-8 is `invalid_json`; everything after that names
 //!    a field and is `invalid_field`.
 //! 2. An object is never read from an array, and no key is taken twice.
-//! 3. Nesting is bounded (127), so that no document can exhaust the stack.
+//! 3. A field that is `null` is absent; in a map of strings there is no `null`.
+//! 4. Nesting is bounded (127), so that no document can exhaust the stack.
 
 mod reader;
 mod tree;
@@ -16,7 +17,7 @@ use allocator::answer::FieldProblem;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
-use tree::Tree;
+pub(crate) use tree::Tree;
 
 /// Reads the body of a request.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
@@ -36,6 +37,11 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     }
     let tree: Tree = serde_json::from_str(text).map_err(Problem::invalid_json)?;
     T::deserialize(tree).map_err(|fault| Problem::invalid_fields(&[FieldProblem::from(fault)]))
+}
+
+/// Reads a part of a document on its own; `place` is where it stands.
+pub(crate) fn read<T: DeserializeOwned>(part: Tree, place: &str) -> Result<T, Problem> {
+    T::deserialize(part).map_err(|fault| Problem::invalid_fields(&[fault.at(place)]))
 }
 
 #[cfg(test)]
@@ -139,7 +145,7 @@ mod tests {
             {}
                 invalid_field: name is missing; allowed: a value: the field is required.
             {"name":null}
-                invalid_field: name is null; allowed: a string.
+                invalid_field: name is missing; allowed: a value: the field is required.
             {"name":7}
                 invalid_field: name is the number 7; allowed: a string.
             {"name":["a"]}

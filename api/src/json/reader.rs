@@ -14,7 +14,7 @@ use crate::requests::check::shown;
 
 /// What is wrong with one field.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// From the innermost step outwards, since it is built on the way up.
     path: Vec<Step>,
     problem: String,
@@ -34,6 +34,12 @@ impl Fault {
             problem: problem.into(),
             allowed: allowed.into(),
         }
+    }
+
+    /// The fault of a part of a document that stands at `place`.
+    pub(super) fn at(self, place: &str) -> FieldProblem {
+        let place = Step::Key(place.to_owned());
+        self.below(place).into()
     }
 
     fn below(mut self, step: Step) -> Self {
@@ -132,6 +138,24 @@ fn word(unexpected: &Unexpected<'_>) -> String {
 }
 
 impl Tree {
+    /// Without the fields that are `null`: a client whose language writes its empty values so means
+    /// that they are absent. One that is not a field, or is stated twice, stays to be refused.
+    fn without_nulls(self, fields: &[&str]) -> Self {
+        let Self::Object(mut pairs) = self else {
+            return self;
+        };
+        let field_of = |key: &str| fields.iter().position(|field| *field == key);
+        let mut stated = vec![0_usize; fields.len()];
+        for place in pairs.iter().filter_map(|(key, _)| field_of(key)) {
+            stated[place] += 1;
+        }
+        pairs.retain(|(key, value)| {
+            let is_absent = |place: usize| *value == Self::Null && stated[place] == 1;
+            !field_of(key).is_some_and(is_absent)
+        });
+        Self::Object(pairs)
+    }
+
     fn refuse<T>(&self, allowed: impl Into<String>) -> Result<T, Fault> {
         Err(Fault::new(self.description(), allowed))
     }
@@ -226,10 +250,10 @@ impl<'de> Deserializer<'de> for Tree {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        _fields: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
+        self.without_nulls(fields).deserialize_map(visitor)
     }
 
     /// Enums of the contract are plain words.

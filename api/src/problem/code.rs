@@ -53,7 +53,7 @@ catalogue! {
     InvalidParameter "invalid_parameter" 400 false "A parameter is not valid"
         "A query parameter, a header or a part of the path is unknown, stated twice or out of its bounds; `parameter` names it and `allowed` says what it may be.";
     QuotaExceeded "quota_exceeded" 403 false "The tenant's quota is used up"
-        "`quota` names the limit; `limit`, `used` and `asked` are its figures. Release something or have the quota raised.";
+        "`quota` names the limit; `limit`, `used` and `asked` are its figures, each told as at most 2^64−1. Release something or have the quota raised.";
     TenantNotFound "tenant_not_found" 404 false "No such tenant"
         "There is no tenant of that name, or none that the caller may see.";
     PoolNotFound "pool_not_found" 404 false "No such pool"
@@ -69,7 +69,7 @@ catalogue! {
     MethodNotAllowed "method_not_allowed" 405 false "Not a method of this path"
         "The path exists, but not with this method; the header `Allow` lists those that do.";
     DeleteTheClaim "delete_the_claim" 405 false "An allocation is not deleted by itself"
-        "An allocation goes when its holder goes: delete the `claim` or the `pool` that is named.";
+        "An allocation goes when its holder goes: delete the `claim` or the `pool` that is named; a reservation goes with its `pool`.";
     RequestTimeout "request_timeout" 408 true "The request did not arrive in time"
         "The rest of the request did not come within the server's limit. Nothing was done.";
     AlreadyExists "already_exists" 409 false "The name is taken"
@@ -95,7 +95,7 @@ catalogue! {
     AlreadyFormed "already_formed" 409 false "The cluster has its id already"
         "A cluster draws its id once; `clusterId` is the one that it has.";
     Compacted "compacted" 410 false "The past is gone"
-        "That revision lies before what this node remembers.";
+        "That revision lies before what this node remembers; `oldestRevision` is the lowest that it can still tell of.";
     RevisionMismatch "revision_mismatch" 412 false "The pool has changed"
         "`If-Revision` is not the pool's revision; `current` is. Read it again.";
     GenerationStale "generation_stale" 412 false "The generation is not the claim's"
@@ -103,7 +103,7 @@ catalogue! {
     TooLarge "too_large" 413 false "The body is too large"
         "The body is larger than `limitBytes`. Use smaller batches.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The body is not announced as JSON"
-        "The header `Content-Type` must be `application/json`.";
+        "The header `Content-Type` must be `application/json`, in no other charset than UTF-8, and the body as it is, without a `Content-Encoding`.";
     InvalidField "invalid_field" 422 false "A field is not valid"
         "`fields` lists each field with what is wrong and what is allowed.";
     PrefixLengthOutOfBounds "prefix_length_out_of_bounds" 422 false "The prefix length is outside the pool's bounds"

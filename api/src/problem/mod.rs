@@ -11,11 +11,12 @@ use std::fmt;
 
 use allocator::answer::FieldProblem;
 use allocator::name::Name;
+use allocator::view::Purpose;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::views::Allocation;
+use crate::views::{Allocation, BatchResult};
 
 pub use code::{CATALOGUE, Code, CodeEntry};
 
@@ -58,7 +59,7 @@ pub struct Problem {
     pub code: String,
     /// The same request may succeed later.
     pub retryable: bool,
-    /// The revision at which it was decided, where the state decided it.
+    /// The revision of the state by which it was decided; absent only where a node has no state yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// The facts of this code as further members.
@@ -177,10 +178,15 @@ impl Problem {
 
     /// An allocation is not deleted by itself: delete the claim or the pool that holds it.
     pub fn delete_the_claim(held: &Allocation) -> Self {
+        let reserved = held.purpose == Purpose::Reservation;
         let way_out = match held.holder_name() {
             Some(holder) => format!("delete the {holder}"),
-            None => "it goes with its pool or with the exclusion that made it".to_owned(),
+            None if reserved => {
+                format!("it is withheld by the pool {} and goes with it", held.pool)
+            }
+            None => "it goes with its holder, which is another tenant's".to_owned(),
         };
+        let own = held.child.as_ref().map(Name::as_str);
         Self::new(
             Code::DeleteTheClaim,
             format!(
@@ -189,7 +195,48 @@ impl Problem {
             ),
         )
         .with("claim", held.claim.as_ref().map(Name::as_str))
-        .with("pool", held.child.as_ref().map(Name::as_str))
+        .with("pool", own.or(reserved.then_some(held.pool.name.as_str())))
+        .with("allowed", ["GET", "HEAD"].as_slice())
+    }
+
+    /// The operation was not at fault, but its atomic batch was refused.
+    pub fn not_applied() -> Self {
+        Self::new(
+            Code::NotApplied,
+            "Another operation of the atomic batch was refused, so nothing was applied.",
+        )
+    }
+
+    /// An atomic batch that was refused at `revision`. The whole takes status, code and facts of its
+    /// first culprit; `results` has a problem for each operation, in order.
+    pub fn batch_refused(failed_index: u32, problems: Vec<Self>, revision: u64) -> Self {
+        let culprit = usize::try_from(failed_index).ok();
+        let culprit = culprit.and_then(|index| problems.get(index)).cloned();
+        let mut whole = culprit.unwrap_or_else(Self::not_applied);
+        whole.detail = format!(
+            "Operation {failed_index} was refused, so nothing was applied: {}",
+            whole.detail
+        );
+        let results: Vec<BatchResult> = problems
+            .into_iter()
+            .map(|problem| BatchResult::refused(problem.at_revision(revision)))
+            .collect();
+        whole
+            .with("failedIndex", failed_index)
+            .with("results", json!(results))
+            .at_revision(revision)
+    }
+
+    /// What was at that revision is not remembered any more.
+    pub fn compacted(asked: u64, oldest_revision: u64) -> Self {
+        Self::new(
+            Code::Compacted,
+            format!(
+                "What was at revision {asked} is no longer kept; the oldest is {oldest_revision}."
+            ),
+        )
+        .with("asked", asked)
+        .with("oldestRevision", oldest_revision)
     }
 
     /// The rest of the request did not come in time.
@@ -212,10 +259,18 @@ impl Problem {
     /// The body is announced as something else than JSON.
     pub fn unsupported_media_type(given: Option<&str>) -> Self {
         let detail = match given {
-            Some(given) => format!("The content type {given:?} is not application/json."),
+            Some(given) => format!("The content type {given:?} is not application/json in UTF-8."),
             None => "The header Content-Type is missing; it must be application/json.".to_owned(),
         };
         Self::new(Code::UnsupportedMediaType, detail)
+    }
+
+    /// The body is encoded.
+    pub fn unsupported_content_encoding(given: &str) -> Self {
+        Self::new(
+            Code::UnsupportedMediaType,
+            format!("The content encoding {given:?} is not taken; send the body as it is."),
+        )
     }
 
     /// The node has as much in flight as it takes.

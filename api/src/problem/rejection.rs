@@ -8,13 +8,22 @@ use allocator::view::{AllocationView, Purpose};
 use serde_json::{Value, json};
 
 use super::{Code, Problem, Viewer};
-use crate::scalar::Hex128;
+use crate::scalar::{Hex128, saturated};
 use crate::views;
 
 impl Problem {
     /// A refusal at `revision`, as far as `viewer` may know of it.
     pub fn from_rejection(rejection: &Rejection, revision: u64, viewer: Viewer<'_>) -> Self {
-        problem_of(rejection, viewer).at_revision(revision)
+        match rejection {
+            Rejection::BatchRefused {
+                failed_index,
+                reasons,
+            } => {
+                let problems = reasons.iter().map(|reason| problem_of(reason, viewer));
+                Self::batch_refused(*failed_index, problems.collect(), revision)
+            }
+            single => problem_of(single, viewer).at_revision(revision),
+        }
     }
 }
 
@@ -173,9 +182,9 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
             );
             Problem::new(Code::QuotaExceeded, detail)
                 .with("quota", quota.as_str())
-                .with("limit", json!(limit))
-                .with("used", json!(used))
-                .with("asked", json!(asked))
+                .with("limit", saturated(*limit))
+                .with("used", saturated(*used))
+                .with("asked", saturated(*asked))
         }
         Rejection::PoolInUse {
             pool,
@@ -235,14 +244,8 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
         .with("what", what.as_str())
         .with("count", *count)
         .with("limit", *limit),
-        Rejection::BatchRefused {
-            failed_index,
-            reasons,
-        } => batch_refused(*failed_index, reasons, viewer),
-        Rejection::NotApplied => Problem::new(
-            Code::NotApplied,
-            "Another operation of the atomic batch was refused, so nothing was applied.",
-        ),
+        // The operations of a batch are not batches: one inside of another cannot be made.
+        Rejection::BatchRefused { .. } | Rejection::NotApplied => Problem::not_applied(),
     }
 }
 
@@ -261,26 +264,4 @@ fn address_taken_detail(cidr: Prefix, held: &AllocationView, viewer: Viewer<'_>)
     } else {
         format!("{cidr} is not free: {} is {by}.", held.cidr)
     }
-}
-
-/// The whole takes status, code and facts of its first culprit; `results` has one for each operation.
-fn batch_refused(failed_index: u32, reasons: &[Rejection], viewer: Viewer<'_>) -> Problem {
-    let results: Vec<_> = reasons
-        .iter()
-        .map(|reason| views::BatchResult::refused(problem_of(reason, viewer)))
-        .collect();
-    let culprit = usize::try_from(failed_index)
-        .ok()
-        .and_then(|index| reasons.get(index));
-    let mut whole = match culprit {
-        Some(reason) => problem_of(reason, viewer),
-        None => problem_of(&Rejection::NotApplied, viewer),
-    };
-    whole.detail = format!(
-        "Operation {failed_index} was refused, so nothing was applied: {}",
-        whole.detail
-    );
-    whole
-        .with("failedIndex", failed_index)
-        .with("results", json!(results))
 }

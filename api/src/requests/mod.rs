@@ -17,7 +17,7 @@ pub mod query;
 mod selector;
 mod tenant;
 
-pub use batch::{Batch, BatchOperation, ClaimRelease};
+pub use batch::{Batch, BatchOperation, BatchRead, ClaimRelease, RefusedOperations};
 pub use claim::{ClaimCreate, Naming, generated_name};
 pub use cluster::MemberAdd;
 pub use pool::PoolCreate;

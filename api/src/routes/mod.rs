@@ -55,6 +55,15 @@ impl Method {
             Self::Delete => "DELETE",
         }
     }
+
+    /// The methods that are served where this one is: what can be read can be asked for its head.
+    pub const fn allowed(self) -> &'static [&'static str] {
+        match self {
+            Self::Get => &["GET", "HEAD"],
+            Self::Post => &["POST"],
+            Self::Delete => &["DELETE"],
+        }
+    }
 }
 
 /// A query parameter or a header.
@@ -149,6 +158,12 @@ impl Operation {
     /// Query parameters and headers.
     pub fn query_and_headers(&self) -> impl Iterator<Item = &'static Parameter> {
         self.parameters.iter().copied().flatten()
+    }
+
+    /// It takes that header.
+    pub fn takes_header(&self, name: &str) -> bool {
+        self.query_and_headers()
+            .any(|parameter| parameter.place == Place::Header && parameter.name == name)
     }
 
     /// It changes something.

@@ -167,7 +167,7 @@ pub const OPERATIONS: &[Operation] = &[
                 query(
                     "prefixLength",
                     Values::Number { min: 0, max: 128 },
-                    "Blocks of this length, by address.",
+                    "Blocks of this length, by address: 0 to 32 in an IPv4 pool.",
                 ),
                 query(
                     "limit",
@@ -364,7 +364,7 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/cluster",
         tag: "Cluster",
         summary: "The members, the leader and how far each has come, as this node sees it.",
-        parameters: &[],
+        parameters: &[READING],
         request: None,
         responses: &[ok("Cluster", "The cluster.")],
         problems: &[],
@@ -375,11 +375,14 @@ pub const OPERATIONS: &[Operation] = &[
         path: "/v1/cluster/digest",
         tag: "Cluster",
         summary: "A hash of this node's state at a revision, equal on every node.",
-        parameters: &[&[query(
-            "revision",
-            REVISIONS,
-            "After the first entry that reached this revision; the answer waits for it. Without it: the latest.",
-        )]],
+        parameters: &[
+            &[query(
+                "revision",
+                REVISIONS,
+                "After the first entry that reached this revision; the answer waits for it. Without it: the latest.",
+            )],
+            READING,
+        ],
         request: None,
         responses: &[ok("Digest", "The digest.")],
         problems: &[Code::Compacted],

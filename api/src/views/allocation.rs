@@ -40,7 +40,7 @@ pub struct Allocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub tenant: Option<Name>,
-    /// Why, for purpose `Reservation`.
+    /// Why, for purpose `Reservation`, where a reason was stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Key of the holder.

@@ -111,7 +111,10 @@ impl From<&ClaimView> for ClaimStatus {
             .block
             .is_single()
             .then(|| format!("{}/{}", view.block.first(), view.subnet.length()));
-        let message = format!("{} from pool {pool}", view.block);
+        let message = match view.released_at_ms {
+            None => format!("{} from pool {pool}", view.block),
+            Some(_) => format!("{} went back to pool {pool}", view.block),
+        };
         Self {
             phase: view.phase,
             allocated_cidr: Cidr(view.block),
@@ -126,12 +129,15 @@ impl From<&ClaimView> for ClaimStatus {
             // Nothing is kept beyond its release as long as pools have no grace.
             reclaim_at: view.released_at_ms.map(Time),
             revision: view.revision,
-            conditions: vec![Condition::holds(
-                "Allocated",
-                "AllocationSucceeded",
-                message,
-                view.allocated_at_ms,
-            )],
+            conditions: vec![match view.released_at_ms {
+                None => Condition::holds(
+                    "Allocated",
+                    "AllocationSucceeded",
+                    message,
+                    view.allocated_at_ms,
+                ),
+                Some(since) => Condition::fails("Allocated", "Released", message, since),
+            }],
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct Cluster {
     pub revision: u64,
     /// The members, by id.
     pub members: Vec<Member>,
+    /// What the operator has to do now that this is done, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A member of the cluster.

@@ -21,9 +21,14 @@ pub struct Lookup {
     pub space: Name,
     /// The pools that contain it, the root first; empty where none does.
     pub pools: Vec<PoolRef>,
-    /// The allocation that contains it in the innermost pool; absent where it is free.
+    /// The allocation that contains it in the innermost pool; for exactly a child pool's block, that
+    /// of the child. Absent where nothing holds it as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocation: Option<Allocation>,
+    /// `true` where nothing holds it as a whole, but something inside it is held; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(default = false)]
+    pub held_in_part: bool,
     /// The claim that holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
@@ -49,6 +54,7 @@ impl Lookup {
                 .allocation
                 .as_ref()
                 .map(|one| Allocation::of(one, viewer)),
+            held_in_part: view.held_in_part,
             claim: view
                 .claim
                 .as_deref()

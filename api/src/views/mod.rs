@@ -74,9 +74,18 @@ pub struct Condition {
 impl Condition {
     /// A condition that holds.
     fn holds(kind: &str, reason: &str, message: String, since_ms: u64) -> Self {
+        Self::new(kind, "True", reason, message, since_ms)
+    }
+
+    /// A condition that does not hold any more.
+    fn fails(kind: &str, reason: &str, message: String, since_ms: u64) -> Self {
+        Self::new(kind, "False", reason, message, since_ms)
+    }
+
+    fn new(kind: &str, status: &str, reason: &str, message: String, since_ms: u64) -> Self {
         Self {
             kind: kind.to_owned(),
-            status: "True".to_owned(),
+            status: status.to_owned(),
             reason: reason.to_owned(),
             message,
             last_transition_time: Time(since_ms),

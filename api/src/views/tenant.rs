@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::fields::Labels;
-use crate::scalar::Time;
+use crate::scalar::{Time, saturated};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,8 +51,7 @@ pub struct Quota {
         rename = "ipv6Prefixes64",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schema(value_type = Option<u64>)]
-    pub ipv6_prefixes_64: Option<u128>,
+    pub ipv6_prefixes_64: Option<u64>,
 }
 
 /// What the system knows of a tenant.
@@ -79,10 +78,9 @@ pub struct Usage {
     pub claims: u64,
     /// IPv4 addresses in claims.
     pub ipv4_addresses: u64,
-    /// IPv6 claims in units of a /64.
+    /// IPv6 claims in units of a /64; told as at most 2^64−1.
     #[serde(rename = "ipv6Prefixes64")]
-    #[schema(value_type = u64)]
-    pub ipv6_prefixes_64: u128,
+    pub ipv6_prefixes_64: u64,
 }
 
 impl From<&TenantView> for Tenant {
@@ -97,7 +95,7 @@ impl From<&TenantView> for Tenant {
                 pools: quota.pools,
                 claims: quota.claims,
                 ipv4_addresses: quota.ipv4_addresses,
-                ipv6_prefixes_64: quota.ipv6_prefixes_64,
+                ipv6_prefixes_64: quota.ipv6_prefixes_64.map(saturated),
             },
             status: TenantStatus {
                 usage: Usage::from(view.usage),
@@ -115,7 +113,7 @@ impl From<view::Usage> for Usage {
             pools: usage.pools,
             claims: usage.claims,
             ipv4_addresses: usage.ipv4_addresses,
-            ipv6_prefixes_64: usage.ipv6_prefixes_64,
+            ipv6_prefixes_64: saturated(usage.ipv6_prefixes_64),
         }
     }
 }

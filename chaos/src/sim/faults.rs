@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use raft_store::env::sim::Latency;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
 use super::Run;
 use super::world::{NODES, host_name};
+
+/// A sync of a slow disk: longer than a follower waits for its leader.
+const SLOW_SYNC: (Duration, Duration) = (Duration::from_millis(700), Duration::from_millis(900));
+/// How long the disks are slow.
+const SLOW_FOR: Duration = Duration::from_secs(20);
 
 /// Draws faults from the seed.
 pub(super) struct Faults {
@@ -84,4 +90,24 @@ fn rejoin(run: &Run<'_>, node: u64) {
     for other in NODES.into_iter().filter(|other| *other != node) {
         run.sim.repair(host_name(node), host_name(other));
     }
+}
+
+/// For a while each sync of every follower takes as long as a follower waits for its leader.
+pub(super) fn slow_followers(run: &mut Run<'_>) -> Result<()> {
+    let leader = run.world.leader().context("somebody leads")?;
+    let term = run.world.term();
+    let followers = || NODES.into_iter().filter(|id| *id != leader);
+    let slow = Latency {
+        sync: SLOW_SYNC,
+        ..Latency::default()
+    };
+    followers().for_each(|id| run.world.set_latency(id, slow));
+    run.steps(SLOW_FOR)?;
+    followers().for_each(|id| run.world.set_latency(id, Latency::default()));
+    ensure!(
+        run.world.term() == term,
+        "term {term} became {} although the leader was well",
+        run.world.term()
+    );
+    Ok(())
 }

@@ -55,7 +55,35 @@ pub fn run(seed: u64, rounds: u32) -> Result<Outcome> {
     outcome
 }
 
+/// Runs the world of `seed` while each sync of the followers' disks takes as long as an election: the leader is well
+/// and heard, so that it stays.
+///
+/// # Errors
+/// Another term began, or something that [`run`] would not accept.
+pub fn run_with_slow_followers(seed: u64) -> Result<Outcome> {
+    Runtime::seed_thread(seed);
+    let outcome = formed(seed)
+        .and_then(|mut run| {
+            faults::slow_followers(&mut run)?;
+            run.end()
+        })
+        .with_context(|| format!("seed {seed}"));
+    Runtime::unseed_thread();
+    outcome
+}
+
 fn simulate(seed: u64, rounds: u32) -> Result<Outcome> {
+    let mut run = formed(seed)?;
+    let mut faults = Faults::new(StdRng::seed_from_u64(seed));
+    for _ in 0..rounds {
+        faults.partition(&mut run)?;
+        faults.power_loss(&mut run)?;
+    }
+    run.end()
+}
+
+/// Three nodes that have formed a cluster and whose clients are at work.
+fn formed(seed: u64) -> Result<Run<'static>> {
     let world = World::new(seed);
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
@@ -75,20 +103,7 @@ fn simulate(seed: u64, rounds: u32) -> Result<Outcome> {
     run.until("the clients have a pool", FORM_WITHIN, |world| {
         world.clients.have_pool()
     })?;
-
-    let mut faults = Faults::new(StdRng::seed_from_u64(seed));
-    for _ in 0..rounds {
-        faults.partition(&mut run)?;
-        faults.power_loss(&mut run)?;
-    }
-    run.steps(QUIET)?;
-    run.world.clients.stop();
-    run.until(
-        "all nodes have applied the same",
-        CONVERGE_WITHIN,
-        World::has_converged,
-    )?;
-    run.finish()
+    Ok(run)
 }
 
 /// A run under way.
@@ -133,6 +148,18 @@ impl Run<'_> {
             self.step()?;
         }
         Ok(())
+    }
+
+    /// Undisturbed work, then what all nodes have must be the same, and what clients were told.
+    fn end(mut self) -> Result<Outcome> {
+        self.steps(QUIET)?;
+        self.world.clients.stop();
+        self.until(
+            "all nodes have applied the same",
+            CONVERGE_WITHIN,
+            World::has_converged,
+        )?;
+        self.finish()
     }
 
     fn finish(self) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use cluster_tests::tenant::Held;
 use node::replica::{PeerListen, Placement, Replica, ReplicaOptions, Timers};
 use raft_store::checkpoint::MemoryBackend;
 use raft_store::env::Env;
-use raft_store::env::sim::{SimEnv, SimFs};
+use raft_store::env::sim::{Latency, SimEnv, SimFs};
 use raft_store::{DigestAnswer, StoreOptions};
 use tokio::task::JoinSet;
 
@@ -96,6 +96,17 @@ impl World {
         machine.applied.crash();
     }
 
+    /// How long node `id`'s disk takes from now on.
+    pub(super) fn set_latency(&self, id: u64, latency: Latency) {
+        self.machines[&id].disk.set_latency(latency);
+    }
+
+    /// The highest term that anybody knows.
+    pub(super) fn term(&self) -> u64 {
+        let terms = self.glimpses().into_iter().map(|glimpse| glimpse.term);
+        terms.max().unwrap_or(0)
+    }
+
     /// What each running node shows of itself.
     pub(super) fn glimpses(&self) -> Vec<Glimpse> {
         let glimpse = |(node, machine): (&u64, &Machine)| {
@@ -104,7 +115,7 @@ impl World {
             let status = replica.status();
             let applied = match replica.applied().digest_at(None) {
                 DigestAnswer::At(mark) => Some(mark),
-                DigestAnswer::NotYet | DigestAnswer::Gone => None,
+                DigestAnswer::NotYet | DigestAnswer::Gone { .. } => None,
             };
             Some(Glimpse {
                 node: *node,

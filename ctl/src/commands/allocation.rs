@@ -8,6 +8,7 @@ use client::Filter;
 use super::{Context, by};
 use crate::args::{AllocationCommand, Phase, Purpose};
 use crate::failure::Failure;
+use crate::output::printable;
 
 pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result<(), Failure> {
     let tenant = context.tenant()?;
@@ -71,8 +72,9 @@ fn text(found: &Lookup) -> String {
     ];
     lines.push(("Pools", chain));
     match &found.allocation {
+        None if found.held_in_part => lines.push(("Held", "in part".to_owned())),
         None if found.pools.is_empty() => {}
-        None => lines.push(("Held", "no: it is free, or held only in part".to_owned())),
+        None => lines.push(("Held", "no: it is free".to_owned())),
         Some(allocation) => {
             let other = || {
                 allocation
@@ -80,12 +82,12 @@ fn text(found: &Lookup) -> String {
                     .as_ref()
                     .map(|tenant| format!("tenant {tenant}"))
             };
-            let holder = allocation
-                .holder_name()
-                .or_else(other)
-                .or_else(|| allocation.reason.clone());
-            let holder = holder.unwrap_or_else(|| "a reservation".to_owned());
-            lines.push(("Held", format!("{} by {holder}", allocation.cidr)));
+            let held = match (allocation.holder_name().or_else(other), &allocation.reason) {
+                (Some(holder), _) => format!("{} by {holder}", allocation.cidr),
+                (None, Some(reason)) => format!("{} withheld: {reason}", allocation.cidr),
+                (None, None) => format!("{} withheld", allocation.cidr),
+            };
+            lines.push(("Held", held));
             lines.push(("Phase", format!("{:?}", allocation.phase)));
             lines.push(("Generation", allocation.generation.to_string()));
             lines.push(("Since", allocation.allocated_at.to_string()));
@@ -108,7 +110,7 @@ fn text(found: &Lookup) -> String {
     }
     let lines = lines
         .iter()
-        .map(|(title, value)| format!("{:<12}{value}", format!("{title}:")));
+        .map(|(title, value)| format!("{:<12}{}", format!("{title}:"), printable(value)));
     lines.collect::<Vec<String>>().join("\n") + "\n"
 }
 
@@ -133,6 +135,17 @@ mod tests {
         let held = text(&serde_json::from_value(found.clone()).unwrap());
         found["allocation"] = serde_json::Value::Null;
         let free = text(&serde_json::from_value(found.clone()).unwrap());
+        found["heldInPart"] = true.into();
+        let in_part = text(&serde_json::from_value(found.clone()).unwrap());
+        found["heldInPart"] = false.into();
+        let mut reserved = found.clone();
+        reserved["allocation"] = json!({
+            "cidr": "10.0.0.7/32", "family": "IPv4", "space": "default", "pool": "p", "purpose": "Reservation",
+            "phase": "Allocated", "generation": 17, "allocatedAt": "2026-03-01T12:00:00.000Z", "revision": 9,
+        });
+        let withheld = text(&serde_json::from_value(reserved.clone()).unwrap());
+        reserved["allocation"]["reason"] = "router\n\u{1b}[2J".into();
+        let why = text(&serde_json::from_value(reserved).unwrap());
         found["pools"] = json!([]);
         let outside = text(&serde_json::from_value(found).unwrap());
         expect![[r#"
@@ -148,12 +161,35 @@ mod tests {
             Block:      10.0.0.7/32
             Space:      default
             Pools:      shared/root > p
-            Held:       no: it is free, or held only in part
+            Held:       no: it is free
+
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      shared/root > p
+            Held:       in part
+
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      shared/root > p
+            Held:       10.0.0.7/32 withheld
+            Phase:      Allocated
+            Generation: 17
+            Since:      2026-03-01T12:00:00.000Z
+
+            Block:      10.0.0.7/32
+            Space:      default
+            Pools:      shared/root > p
+            Held:       10.0.0.7/32 withheld: router\n\u{1b}[2J
+            Phase:      Allocated
+            Generation: 17
+            Since:      2026-03-01T12:00:00.000Z
 
             Block:      10.0.0.7/32
             Space:      default
             Pools:      none contains it
         "#]]
-        .assert_eq(&format!("{held}\n{free}\n{outside}"));
+        .assert_eq(&format!(
+            "{held}\n{free}\n{in_part}\n{withheld}\n{why}\n{outside}"
+        ));
     }
 }

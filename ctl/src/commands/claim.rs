@@ -102,8 +102,7 @@ async fn release_selected(
     let page = |filter: Filter| async move { context.client.claim_list(tenant, &filter).await };
     let (claims, _) = collect(filter, None, page).await?;
     if claims.is_empty() {
-        output::note("no claim matches");
-        return Ok(());
+        return context.output.list::<Claim>(&[], None);
     }
     let count = claims.len().to_string();
     confirm(
@@ -124,7 +123,8 @@ async fn release_selected(
     tell(context, release, outcomes)
 }
 
-/// Shows those that were released, tells each failure, and fails if any did.
+/// Shows those that were released, tells each failure, and fails if any did. One claim that was named is
+/// shown as itself; what else may be several is a list, however many it comes to.
 fn tell(
     context: &Context,
     release: &ClaimRelease,
@@ -138,7 +138,7 @@ fn tell(
         .filter_map(Result::err)
         .map(Failure::from)
         .collect();
-    if total == 1 {
+    if release.selector.is_none() && total == 1 {
         return match (done.pop(), failures.pop()) {
             (Some(answer), _) => {
                 context.removed("claim", &answer, "released", release.destroy.dry_run)

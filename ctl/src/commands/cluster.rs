@@ -2,11 +2,12 @@
 
 use api::requests::MemberAdd;
 use api::scalar::Hex128;
-use api::views::{Cluster, Member};
+use api::views::{Cluster, Digest, Member};
 use serde::Serialize;
 
 use super::Context;
 use crate::args::ClusterCommand;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{self, Column, Row, age, column, table, wide_column};
 
@@ -26,6 +27,9 @@ pub(super) async fn run(context: &Context, command: ClusterCommand) -> Result<()
             output::note(&format!(
                 "member {id} added as a learner; 'ipamctl cluster promote {id}' makes it a voter"
             ));
+            if let Some(note) = &cluster.note {
+                output::note(note);
+            }
             show(context, &cluster)
         }
         ClusterCommand::Promote { id } => {
@@ -33,7 +37,9 @@ pub(super) async fn run(context: &Context, command: ClusterCommand) -> Result<()
             output::note(&format!("member {id} promoted"));
             show(context, &cluster)
         }
-        ClusterCommand::Remove { id } => {
+        ClusterCommand::Remove { id, yes } => {
+            let what = format!("member {id} will be removed from the cluster");
+            confirm(&what, &id.to_string(), yes).await?;
             let cluster = context.client.member_remove(id).await?.body;
             output::note(&format!("member {id} removed"));
             show(context, &cluster)
@@ -108,14 +114,15 @@ fn cells(member: &Member, leader: Option<u64>) -> Vec<String> {
     ]
 }
 
-/// The digest of one node.
+/// The digest of one node, or why it has none to show.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct NodeDigest {
     endpoint: String,
-    revision: u64,
-    index: u64,
-    digest: Hex128,
+    #[serde(flatten)]
+    digest: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 impl Row for NodeDigest {
@@ -124,49 +131,100 @@ impl Row for NodeDigest {
         column("REVISION"),
         column("INDEX"),
         column("DIGEST"),
+        column("ERROR"),
     ];
 
+    /// An endpoint without one has a line all the same, so that lines and endpoints can be paired.
     fn name(&self) -> String {
-        self.digest.to_string()
+        let digest = self.digest.map(|shown| shown.digest.to_string());
+        digest.unwrap_or_else(|| "-".to_owned())
     }
 
     fn cells(&self, _now_ms: u64) -> Vec<String> {
+        let of = |part: fn(&Digest) -> String| self.digest.as_ref().map(part).unwrap_or_default();
         vec![
             self.endpoint.clone(),
-            self.revision.to_string(),
-            self.index.to_string(),
-            self.digest.to_string(),
+            of(|shown| shown.revision.to_string()),
+            of(|shown| shown.index.to_string()),
+            of(|shown| shown.digest.to_string()),
+            self.error.clone().unwrap_or_default(),
         ]
     }
 }
 
-/// Each endpoint is asked on its own, all for the same revision.
+/// Each node is asked on its own, all for the same revision. One that does not answer takes nothing
+/// away from what the others answer.
 async fn digest(context: &Context, revision: Option<u64>) -> Result<(), Failure> {
+    let endpoints = nodes(context).await;
     let mut revision = revision;
-    let mut digests: Vec<NodeDigest> = Vec::new();
-    for endpoint in &context.settings.endpoints {
-        let client = context.settings.client_of(std::slice::from_ref(endpoint))?;
-        if revision.is_none() {
-            revision = Some(client.digest_show(None).await?.body.revision);
-        }
-        let shown = client.digest_show(revision).await?.body;
-        let (revision, index, digest) = (shown.revision, shown.index, shown.digest);
-        digests.push(NodeDigest {
-            endpoint: endpoint.clone(),
-            revision,
-            index,
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for endpoint in endpoints {
+        let (digest, error) = match digest_of(context, &endpoint, revision).await {
+            Ok(digest) => (Some(digest), None),
+            Err(failure) => {
+                let error = failure.to_string();
+                failures.push(failure);
+                (None, Some(error))
+            }
+        };
+        revision = revision.or(digest.map(|shown| shown.revision));
+        rows.push(NodeDigest {
+            endpoint,
             digest,
+            error,
         });
     }
-    context.output.list(&digests, None)?;
-    let alike = digests
-        .windows(2)
-        .all(|pair| pair[0].digest == pair[1].digest);
-    if alike {
-        Ok(())
-    } else {
-        Err(Failure::DigestsDiffer)
+    context.output.list(&rows, None)?;
+    let digests: Vec<Hex128> = rows
+        .iter()
+        .filter_map(|row| Some(row.digest?.digest))
+        .collect();
+    if digests.len() == 1 {
+        output::note("only one node was asked and answered: nothing was compared");
     }
+    if digests.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Failure::DigestsDiffer);
+    }
+    match failures.first() {
+        None => Ok(()),
+        Some(first) => Err(Failure::Several {
+            failed: failures.len(),
+            total: rows.len(),
+            code: first.exit_code(),
+        }),
+    }
+}
+
+/// The endpoints that were given; where that is one, those of all members that have told theirs.
+async fn nodes(context: &Context) -> Vec<String> {
+    let given = &context.settings.endpoints;
+    let [one] = given.as_slice() else {
+        return given.clone();
+    };
+    // What is wrong with the node is told when it is asked for its digest.
+    let Ok(cluster) = context.client.cluster_show().await else {
+        return given.clone();
+    };
+    let Cluster { node, members, .. } = cluster.body;
+    let others = members.into_iter().filter(|member| member.id != node);
+    let others = others.filter_map(|member| member.http_url);
+    std::iter::once(one.clone()).chain(others).collect()
+}
+
+/// A node's digest at a revision, else at its latest one. That is asked for by its number, too: the
+/// digest moves on with the clock while the revision stays, and only the one at the first entry with
+/// the revision can be compared.
+async fn digest_of(
+    context: &Context,
+    endpoint: &str,
+    revision: Option<u64>,
+) -> Result<Digest, Failure> {
+    let client = context.settings.client_of(&[endpoint.to_owned()])?;
+    let revision = match revision {
+        Some(revision) => revision,
+        None => client.digest_show(None).await?.body.revision,
+    };
+    Ok(client.digest_show(Some(revision)).await?.body)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod rows;
 pub(crate) mod table;
 mod tree;
 
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
@@ -123,6 +124,25 @@ impl Output {
             }
         }
     }
+}
+
+/// Text that others wrote, as it may stand on a terminal: control characters (a line break in a label,
+/// an escape sequence) and those that turn the direction of writing are shown escaped.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let acts =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Text that is data in itself, such as a completion script.

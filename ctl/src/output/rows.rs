@@ -25,12 +25,9 @@ impl Row for Tenant {
         let (usage, quota) = (&self.status.usage, &self.quota);
         vec![
             self.name.to_string(),
-            of_quota(usage.pools.into(), quota.pools.map(u128::from)),
-            of_quota(usage.claims.into(), quota.claims.map(u128::from)),
-            of_quota(
-                usage.ipv4_addresses.into(),
-                quota.ipv4_addresses.map(u128::from),
-            ),
+            of_quota(usage.pools, quota.pools),
+            of_quota(usage.claims, quota.claims),
+            of_quota(usage.ipv4_addresses, quota.ipv4_addresses),
             of_quota(usage.ipv6_prefixes_64, quota.ipv6_prefixes_64),
             age_of(self.status.created_at, now_ms),
             labels(&self.labels),
@@ -211,7 +208,7 @@ pub(super) fn percent(ratio: Ratio) -> String {
 }
 
 /// `used`, or `used/limit`.
-fn of_quota(used: u128, limit: Option<u128>) -> String {
+fn of_quota(used: u64, limit: Option<u64>) -> String {
     match limit {
         Some(limit) => format!("{used}/{limit}"),
         None => used.to_string(),

@@ -1,6 +1,8 @@
 //! Tables as kubectl prints them: upper-case titles, columns three spaces apart, no lines.
 
-use super::Column;
+use std::borrow::Cow;
+
+use super::{Column, printable};
 
 /// Between two columns.
 const GAP: &str = "   ";
@@ -13,9 +15,13 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], wide: bool, colou
         .filter(|index| wide || !columns[*index].wide)
         .collect();
     let titles: Vec<&str> = shown.iter().map(|index| columns[*index].title).collect();
-    let body: Vec<Vec<&str>> = rows
+    let body: Vec<Vec<Cow<'_, str>>> = rows
         .iter()
         .map(|row| shown.iter().map(|index| cell(row, *index)).collect())
+        .collect();
+    let body: Vec<Vec<&str>> = body
+        .iter()
+        .map(|row| row.iter().map(AsRef::as_ref).collect())
         .collect();
     let widths: Vec<usize> = (0..titles.len())
         .map(|place| {
@@ -34,10 +40,10 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], wide: bool, colou
     table
 }
 
-fn cell(row: &[String], index: usize) -> &str {
+fn cell(row: &[String], index: usize) -> Cow<'_, str> {
     match row.get(index) {
-        Some(text) if !text.is_empty() => text,
-        _ => NOTHING,
+        Some(text) if !text.is_empty() => printable(text),
+        _ => Cow::Borrowed(NOTHING),
     }
 }
 
@@ -109,6 +115,17 @@ mod tests {
             a-longer-name   -        Exhausted   3d4h
         "#]]
         .assert_eq(&render(COLUMNS, &rows(), true, false));
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_act_on_the_terminal() {
+        let hostile = "a=1\nb=\u{1b}[31m\u{9b}2J\t\u{202e}é";
+        let row = ["p", hostile, "Ready", "5s"].map(str::to_owned).to_vec();
+        expect![[r#"
+            NAME   OWNER                                  PHASE   AGE
+            p      a=1\nb=\u{1b}[31m\u{9b}2J\t\u{202e}é   Ready   5s
+        "#]]
+        .assert_eq(&render(COLUMNS, &[row], true, false));
     }
 
     #[test]

@@ -163,6 +163,9 @@ async fn nothing_is_destroyed_where_nobody_can_be_asked_and_nobody_said_yes() {
         (outcome.code, outcome.stderr.as_str()),
         (0, "tenant acme deleted\n")
     );
+    let outcome = run(&node.url, "cluster remove 2", &[]).await;
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("--yes"), "{}", outcome.stderr);
     assert_eq!(
         node.asked(),
         [
@@ -266,6 +269,44 @@ async fn a_selector_releases_each_claim_by_the_generation_it_was_found_with() {
 }
 
 #[tokio::test]
+async fn what_may_be_several_is_released_as_a_list_and_one_that_is_named_as_itself() {
+    let list =
+        format!("GET /v1/tenants/acme/claims?labelSelector=app%3Dweb&limit=1000&{LINEARIZABLE}");
+    let empty =
+        format!("GET /v1/tenants/acme/claims?labelSelector=app%3Ddb&limit=1000&{LINEARIZABLE}");
+    let show = format!("GET /v1/tenants/acme/claims/a?{LINEARIZABLE}");
+    let page = |items: Value| json!({ "items": items, "revision": 9 });
+    let node = Node::start([
+        (list.as_str(), 200, page(json!([claim("a", 1)]))),
+        (empty.as_str(), 200, page(json!([]))),
+        (show.as_str(), 200, claim("a", 1)),
+        (
+            "DELETE /v1/tenants/acme/claims/a?generation=1",
+            200,
+            claim("a", 1),
+        ),
+    ])
+    .await;
+    for (line, expected) in [
+        (
+            "claim release -l app=web --yes",
+            json!({ "items": [claim("a", 1)] }),
+        ),
+        ("claim release -l app=db --yes", json!({ "items": [] })),
+        (
+            "claim release a a",
+            json!({ "items": [claim("a", 1), claim("a", 1)] }),
+        ),
+        ("claim release a", claim("a", 1)),
+    ] {
+        let outcome = acme(&node, &format!("{line} -o json")).await;
+        assert_eq!(outcome.code, 0, "{line}: {}", outcome.stderr);
+        let shown: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        assert_eq!(shown, expected, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_read_page_after_page() {
     let first = format!("GET /v1/tenants/acme/claims?pool=p&limit=1000&{LINEARIZABLE}");
     let second =
@@ -356,7 +397,12 @@ async fn digests_are_compared_over_all_endpoints() {
     let digest = |digest: &str| json!({ "revision": 9, "index": 12, "digest": digest.repeat(32) });
     let table = |own: &str| {
         [
-            ("GET /v1/cluster/digest", 200, digest(own)),
+            // A tick has moved on the digest of the revision since.
+            (
+                "GET /v1/cluster/digest",
+                200,
+                json!({ "revision": 9, "index": 14, "digest": "f".repeat(32) }),
+            ),
             ("GET /v1/cluster/digest?revision=9", 200, digest(own)),
         ]
     };
@@ -377,6 +423,49 @@ async fn digests_are_compared_over_all_endpoints() {
         "{}",
         apart.stderr
     );
+}
+
+#[tokio::test]
+async fn digests_of_all_members_are_compared_where_one_endpoint_is_given() {
+    let digest = json!({ "revision": 9, "index": 12, "digest": "a".repeat(32) });
+    let other = Node::start([("GET /v1/cluster/digest?revision=9", 200, digest.clone())]).await;
+    let cluster = |others: &[Value]| {
+        let mut members = vec![json!({ "id": 1, "role": "voter", "address": "a:1" })];
+        members.extend_from_slice(others);
+        json!({
+            "node": 1, "term": 1, "lastLogIndex": 12, "appliedIndex": 12, "revision": 9, "members": members,
+        })
+    };
+    let table = |cluster: Value| {
+        [
+            ("GET /v1/cluster", 200, cluster),
+            ("GET /v1/cluster/digest", 200, digest.clone()),
+            ("GET /v1/cluster/digest?revision=9", 200, digest.clone()),
+        ]
+    };
+    let second = json!({ "id": 2, "role": "voter", "address": "b:1", "httpUrl": other.url });
+    let node = Node::start(table(cluster(std::slice::from_ref(&second)))).await;
+    let outcome = run(&node.url, "cluster digest -o name", &[]).await;
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    assert_eq!(outcome.stdout.lines().count(), 2);
+
+    let alone = Node::start(table(cluster(&[]))).await;
+    let outcome = run(&alone.url, "cluster digest -o name", &[]).await;
+    assert_eq!((outcome.code, outcome.stdout.lines().count()), (0, 1));
+    assert!(outcome.stderr.contains("nothing was compared"));
+
+    let gone =
+        json!({ "id": 3, "role": "voter", "address": "c:1", "httpUrl": "http://127.0.0.1:1" });
+    let node = Node::start(table(cluster(&[gone, second]))).await;
+    let outcome = run(&node.url, "--timeout 1 cluster digest -o json", &[]).await;
+    assert_eq!(outcome.code, 8, "{}", outcome.stderr);
+    let shown: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let (one, unreachable, two) = (&shown["items"][0], &shown["items"][1], &shown["items"][2]);
+    assert_eq!(
+        (&one["digest"], &two["digest"]),
+        (&digest["digest"], &digest["digest"])
+    );
+    assert!(unreachable["error"].is_string() && unreachable["digest"].is_null());
 }
 
 #[tokio::test]

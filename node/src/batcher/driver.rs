@@ -110,6 +110,7 @@ impl Driver {
                 changed = self.leadership.changed() => {
                     if changed.is_err() {
                         self.refuse_all(NotProposed::NotLeader);
+                        self.refuse_arriving().await;
                         return;
                     }
                 }
@@ -146,6 +147,15 @@ impl Driver {
     fn refuse_all(&mut self, why: NotProposed) {
         for item in self.queue.drain() {
             item.command.end(Err(Unanswered::NotProposed(why)));
+        }
+    }
+
+    /// Takes no more, and gives back what came and was not looked at yet.
+    async fn refuse_arriving(&mut self) {
+        self.arriving.close();
+        while let Some(item) = self.arriving.recv().await {
+            item.command
+                .end(Err(Unanswered::NotProposed(NotProposed::NotLeader)));
         }
     }
 

@@ -10,21 +10,26 @@
 
 mod driver;
 mod queue;
+mod room;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use allocator::answer::Answer;
 use allocator::command::Envelope;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::room::{Place, Room};
 use crate::peers::wire::NotProposed;
 
 pub(crate) use driver::{Driver, DriverParts};
 
 /// Most bytes of an encoded command: 1.25 MiB.
 pub(crate) const COMMAND_BYTES_MAX: usize = 1_280 << 10;
+
+/// Most bytes of commands that wait: 64 MiB, which many small ones never reach.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// The answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +56,14 @@ struct Waiting {
     /// `None` for a command of the node's own.
     done: Option<oneshot::Sender<Result<Answered, Unanswered>>>,
     /// A place in the queue, free again when the command leaves it.
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
 }
 
 /// Where commands are handed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Batcher {
     commands: mpsc::Sender<queue::Item<Waiting>>,
-    places: Arc<Semaphore>,
+    room: Room,
     held: Arc<AtomicBool>,
 }
 
@@ -71,7 +76,7 @@ impl Batcher {
         let held = Arc::new(AtomicBool::new(false));
         let batcher = Batcher {
             commands,
-            places: Arc::new(Semaphore::new(waiting_max)),
+            room: Room::new(waiting_max, WAITING_BYTES_MAX),
             held: Arc::clone(&held),
         };
         (batcher, Driver::new(parts, arriving, held))
@@ -98,9 +103,7 @@ impl Batcher {
             }));
         }
         let busy = Unanswered::NotProposed(NotProposed::TooBusy);
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| busy)?;
+        let place = self.room.place(bytes).ok_or(busy)?;
         let (done, answered) = oneshot::channel();
         let item = queue::Item {
             bytes,

@@ -20,6 +20,11 @@ pub struct InvalidMembers {
 }
 
 impl Members {
+    /// Members with the ids from 1 in the order of their addresses.
+    pub(super) fn numbered(addresses: impl IntoIterator<Item = String>) -> Self {
+        Self((1..).zip(addresses).collect())
+    }
+
     /// Members by id, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
         self.0.iter().map(|(id, address)| (*id, address.as_str()))
@@ -74,19 +79,21 @@ fn member(item: &str) -> Result<(u64, String), InvalidMembers> {
         .ok()
         .filter(|id| *id > 0)
         .ok_or_else(|| wrong("has no id from 1"))?;
-    let (host, port) = address
-        .rsplit_once(':')
-        .ok_or_else(|| wrong("has no port"))?;
-    let port_fits = port.parse::<u16>().is_ok_and(|port| port > 0);
+    host_and_port(address).map_err(wrong)?;
+    Ok((id, address.to_owned()))
+}
+
+/// The parts of `HOST:PORT`, or what is wrong with it.
+pub(super) fn host_and_port(address: &str) -> Result<(&str, u16), &'static str> {
+    let (host, port) = address.rsplit_once(':').ok_or("has no port")?;
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0);
     // A bare IPv6 address would swallow its last group as the port.
     let host_fits = !host.is_empty()
         && (!host.contains(':') || (host.starts_with('[') && host.ends_with(']')))
         && host.bytes().all(|byte| byte.is_ascii_graphic());
-    if !port_fits {
-        return Err(wrong("has no port from 1 to 65535"));
-    }
+    let port = port.ok_or("has no port from 1 to 65535")?;
     if !host_fits {
-        return Err(wrong("has no host; an IPv6 address stands in brackets"));
+        return Err("has no host; an IPv6 address stands in brackets");
     }
-    Ok((id, address.to_owned()))
+    Ok((host, port))
 }

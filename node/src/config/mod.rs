@@ -9,6 +9,8 @@
 //! 4. What leaves this module is complete: nothing else reads a variable or falls back to a default.
 
 mod members;
+mod place;
+mod service;
 mod switches;
 
 use std::net::SocketAddr;
@@ -16,13 +18,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use members::{InvalidMembers, Members};
+pub use service::{HeadlessService, InvalidService};
 pub use switches::ServeSwitches;
 
+use self::place::{Place, host_name};
 use crate::http::Limits;
 use crate::logging::LogFormat;
 
 /// Our own lines, and of the consensus library only what is wrong.
 const LOG_FILTER_DEFAULT: &str = "info,openraft=warn";
+
+/// Most requests or connections at once; a semaphore bounds each, and panics far above this.
+const COUNT_MAX: usize = 1_000_000;
 
 /// A node's settings, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +110,17 @@ pub enum ConfigError {
         /// What would be right.
         allowed: &'static str,
     },
+    /// Two ways to say the same, or one that lacks the other.
+    #[error("{0}")]
+    Contradiction(&'static str),
+    /// The host name says nothing about which node this is.
+    #[error(
+        "the host name `{host_name}` does not end in -ORDINAL, so that --cluster-dns cannot tell which node this is; run it as a pod of a StatefulSet, or give --node-id"
+    )]
+    NoOrdinal {
+        /// The host name.
+        host_name: String,
+    },
     /// Open to the network without TLS and tokens.
     #[error(
         "{switch} is {address}, which others than this machine can reach, and neither TLS nor tokens protect it; listen on 127.0.0.1 or [::1], or say --insecure if the network itself is trusted"
@@ -138,14 +156,15 @@ impl Settings {
                 switches.or(file)
             }
         };
-        Self::complete(told)
+        Self::complete(told, &host_name())
     }
 
-    fn complete(told: ServeSwitches) -> Result<Self, ConfigError> {
-        let node_id = required(told.node_id, "node-id")?;
-        if node_id == 0 {
-            return Err(out_of_bounds("node-id", &node_id, "a number from 1"));
-        }
+    fn complete(told: ServeSwitches, host_name: &str) -> Result<Self, ConfigError> {
+        let Place {
+            node_id,
+            cluster,
+            host,
+        } = Place::find(&told, host_name)?;
         let listen = required(told.listen, "listen")?;
         let peer_listen = required(told.peer_listen, "peer-listen")?;
         if !told.insecure.unwrap_or(false) {
@@ -155,7 +174,6 @@ impl Settings {
                 }
             }
         }
-        let cluster = required(told.cluster, "cluster")?;
         let advertise = match told.advertise {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 url.trim_end_matches('/').to_owned()
@@ -167,7 +185,7 @@ impl Settings {
                     "a URL that starts with http:// or https://",
                 ));
             }
-            None => advertise_default(listen, node_id, &cluster),
+            None => advertise_default(listen, host.as_deref()),
         };
         let limits = limits(
             told.request_timeout_ms,
@@ -205,18 +223,18 @@ fn limits(
         limits.request_deadline = Duration::from_millis(ms);
     }
     if let Some(count) = requests_in_flight_max {
-        if count == 0 {
+        if !(1..=COUNT_MAX).contains(&count) {
             return Err(out_of_bounds(
                 "requests-in-flight-max",
                 &count,
-                "a number from 1",
+                "1 to 1000000",
             ));
         }
         limits.requests_in_flight_max = count;
     }
     if let Some(count) = connections_max {
-        if count == 0 {
-            return Err(out_of_bounds("connections-max", &count, "a number from 1"));
+        if !(1..=COUNT_MAX).contains(&count) {
+            return Err(out_of_bounds("connections-max", &count, "1 to 1000000"));
         }
         limits.connections_max = count;
     }
@@ -225,9 +243,9 @@ fn limits(
 
 /// The listener's own address where it is one; behind `0.0.0.0` and `[::]`, the host that the other
 /// members use for this node.
-fn advertise_default(listen: SocketAddr, node_id: u64, cluster: &Members) -> String {
+fn advertise_default(listen: SocketAddr, host: Option<&str>) -> String {
     if listen.ip().is_unspecified()
-        && let Some(host) = cluster.host(node_id)
+        && let Some(host) = host
     {
         return format!("http://{host}:{}", listen.port());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 
-use super::{Members, Profile};
+use super::{HeadlessService, Members, Profile};
 use crate::logging::LogFormat;
 
 /// What the operator said; `None` where nothing was.
@@ -18,7 +18,7 @@ pub struct ServeSwitches {
     #[arg(long, env = "IPAMD_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
-    /// Id of this node, from 1
+    /// Id of this node, from 1 [default with --cluster-dns: the ordinal in the host name, plus 1]
     #[arg(long, env = "IPAMD_NODE_ID", value_name = "N")]
     pub node_id: Option<u64>,
     /// Directory for all that the node keeps; made if it is not there
@@ -33,6 +33,12 @@ pub struct ServeSwitches {
     /// The members that form the cluster: 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT (peer addresses)
     #[arg(long, env = "IPAMD_CLUSTER", value_name = "MEMBERS")]
     pub cluster: Option<Members>,
+    /// In place of --cluster: the headless service of the pods that form it, and their port for each other
+    #[arg(long, env = "IPAMD_CLUSTER_DNS", value_name = "NAME:PORT")]
+    pub cluster_dns: Option<HeadlessService>,
+    /// With --cluster-dns: how many pods, from ordinal 0, form the cluster; those beyond wait to be added
+    #[arg(long, env = "IPAMD_REPLICAS", value_name = "N")]
+    pub replicas: Option<u64>,
     /// URL at which clients reach this node [default: http:// and the address of --listen]
     #[arg(long, env = "IPAMD_ADVERTISE", value_name = "URL")]
     pub advertise: Option<String>,
@@ -81,6 +87,8 @@ impl ServeSwitches {
             listen,
             peer_listen,
             cluster,
+            cluster_dns,
+            replicas,
             advertise,
             insecure,
             profile,
@@ -98,6 +106,8 @@ impl ServeSwitches {
             listen: self.listen.or(listen),
             peer_listen: self.peer_listen.or(peer_listen),
             cluster: self.cluster.or(cluster),
+            cluster_dns: self.cluster_dns.or(cluster_dns),
+            replicas: self.replicas.or(replicas),
             advertise: self.advertise.or(advertise),
             insecure: self.insecure.or(insecure),
             profile: self.profile.or(profile),

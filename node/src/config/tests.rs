@@ -29,7 +29,7 @@ fn with_file(arguments: &[&str], file: &str) -> Result<Settings, ConfigError> {
         path: "ipamd.toml".into(),
         reason,
     })?;
-    Settings::complete(from_switches(arguments).or(file))
+    Settings::complete(from_switches(arguments).or(file), "ipamd-1")
 }
 
 #[test]
@@ -162,6 +162,16 @@ fn a_wrong_setting_is_refused_by_name() {
             "requests-in-flight-max is 0",
         ),
         (&["--connections-max", "0"], "", "connections-max is 0"),
+        (
+            &["--connections-max", "18446744073709551615"],
+            "",
+            "connections-max is 18446744073709551615; allowed is 1 to 1000000",
+        ),
+        (
+            &["--requests-in-flight-max", "1000001"],
+            "",
+            "requests-in-flight-max is 1000001",
+        ),
         (&["--listen", "192.0.2.1:80"], "", "listen is 192.0.2.1:80"),
         (
             &["--listen", "0.0.0.0:80", "--insecure=false"],
@@ -234,4 +244,94 @@ fn a_missing_file_is_not_an_empty_one() {
         Settings::resolve(switches),
         Err(ConfigError::FileUnreadable { .. })
     ));
+}
+
+/// What all pods are told alike.
+const POD: &str = r#"
+    data-dir = "/var/lib/ipamd"
+    listen = "0.0.0.0:7400"
+    peer-listen = "0.0.0.0:7401"
+    insecure = true
+    cluster-dns = "peers.ipam.svc:7401"
+    replicas = 3
+"#;
+
+fn pod(arguments: &[&str], host_name: &str) -> Result<Settings, ConfigError> {
+    let file = ServeSwitches::from_toml(POD).unwrap();
+    Settings::complete(from_switches(arguments).or(file), host_name)
+}
+
+#[test]
+fn a_pod_finds_its_place_by_its_name() {
+    let named = [
+        (1, "ipamd-0.peers.ipam.svc:7401"),
+        (2, "ipamd-1.peers.ipam.svc:7401"),
+        (3, "ipamd-2.peers.ipam.svc:7401"),
+    ];
+    // Host name, switches, id, URL. The last two are beyond the replicas: not named, never forming.
+    let cases: [(&str, &[&str], u64, &str); 5] = [
+        ("ipamd-0", &[], 1, "http://ipamd-0.peers.ipam.svc:7400"),
+        (
+            "ipamd-2",
+            &["--node-id", "3"],
+            3,
+            "http://ipamd-2.peers.ipam.svc:7400",
+        ),
+        (
+            "ipamd-1.peers.ipam.svc",
+            &[],
+            2,
+            "http://ipamd-1.peers.ipam.svc:7400",
+        ),
+        ("ipamd-3", &[], 4, "http://ipamd-3.peers.ipam.svc:7400"),
+        ("ipamd-10", &[], 11, "http://ipamd-10.peers.ipam.svc:7400"),
+    ];
+    for (host_name, arguments, node_id, advertise) in cases {
+        let settings = pod(arguments, host_name).unwrap();
+        assert_eq!(settings.node_id, node_id, "{host_name}");
+        assert_eq!(settings.advertise, advertise, "{host_name}");
+        assert_eq!(
+            settings.cluster.iter().collect::<Vec<_>>(),
+            named,
+            "{host_name}"
+        );
+    }
+    // A host name without an ordinal: the set is taken to have the service's name.
+    let by_id = pod(&["--node-id", "2"], "worker").unwrap();
+    assert_eq!(by_id.cluster.host(2), Some("peers-1.peers.ipam.svc"));
+}
+
+#[test]
+fn a_pod_that_cannot_know_its_place_is_refused() {
+    let cases: &[(&str, &[&str], &str)] = &[
+        ("worker", &[], "`worker` does not end in -ORDINAL"),
+        ("ipamd-x", &[], "does not end in -ORDINAL"),
+        ("ipamd-0", &["--node-id", "2"], "not the ordinal"),
+        ("ipamd-0", &["--cluster", "1=a:1"], "both given"),
+        (
+            "ipamd-0",
+            &["--replicas", "0"],
+            "replicas is 0; allowed is 1 to 9",
+        ),
+        ("ipamd-0", &["--replicas", "10"], "replicas is 10"),
+    ];
+    for (host_name, arguments, expected) in cases {
+        let error = pod(arguments, host_name).unwrap_err().to_string();
+        assert!(
+            error.contains(expected),
+            "{host_name} {arguments:?}: {error}"
+        );
+    }
+    for (extra, expected) in [
+        ("replicas = 3", "replicas is given without cluster-dns"),
+        ("cluster-dns = \"a\"", "has no port"),
+    ] {
+        let error = with_file(&[], &format!("{COMPLETE}\n{extra}")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{extra}: {error}");
+    }
+    let alone = from_switches(&["--cluster-dns", "a:1", "--node-id", "1"]);
+    let error = Settings::complete(alone, "ipamd-0")
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("--replicas"), "{error}");
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use raft_store::env::Env;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Consensus, Standing};
 use crate::peers::hello::LinkKind;
@@ -61,7 +61,7 @@ impl Elector {
             let heard = self.consensus.leader_heard().filter(|heard| *heard > since);
             let due = heard.unwrap_or(since) + patience;
             if Instant::now() >= due {
-                if self.is_wanted().await {
+                if self.is_wanted_for_long().await {
                     let silent_ms = u64::try_from(heard.unwrap_or(since).elapsed().as_millis())
                         .unwrap_or(u64::MAX);
                     tracing::info!(
@@ -133,6 +133,18 @@ impl Elector {
                 None => return false,
             }
         }
+    }
+
+    /// Whether this node is wanted, and still so when Raft has worked off what it had: while its
+    /// disk stalls, a wish to stand would wait in its queue and come true long after.
+    async fn is_wanted_for_long(&self) -> bool {
+        let heard = self.consensus.leader_heard();
+        if !self.is_wanted().await {
+            return false;
+        }
+        let deadline = Instant::now() + self.timers.election().0;
+        let worked_off = timeout_at(deadline, self.consensus.worked_off()).await;
+        matches!(worked_off, Ok(Ok(()))) && self.consensus.leader_heard() == heard
     }
 
     fn ask_all(

@@ -16,7 +16,6 @@ mod standing;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openraft::error::{CheckIsLeaderError, RaftError};
@@ -32,7 +31,7 @@ use tokio::time::Instant;
 
 use self::elector::{Elector, MayStand};
 use self::log::Restarted;
-use self::network::PeerNetworks;
+use self::network::{PeerNetworks, SnapshotsOnTheWay};
 use crate::peers::Directory;
 use crate::peers::wire::{Append, AppendReply, Vote, VoteReply};
 use crate::replica::Timers;
@@ -82,7 +81,7 @@ pub(crate) struct Consensus {
     timers: Timers,
     leader_heard: Arc<Mutex<Option<Instant>>>,
     may_stand: MayStand,
-    snapshots_on_the_way: Arc<AtomicUsize>,
+    snapshots_on_the_way: Arc<SnapshotsOnTheWay>,
 }
 
 impl fmt::Debug for Consensus {
@@ -106,12 +105,14 @@ impl Consensus {
         peers: Arc<Directory>,
         log: raft_store::LogStore,
         machine: raft_store::Machine,
+        store: raft_store::StoreControl,
     ) -> Result<(Consensus, impl Future<Output = ()> + Send + 'static), Stopped> {
         let config = config(timers)?;
         let snapshots_on_the_way = Arc::default();
         let networks = PeerNetworks::new(
             Arc::clone(&peers),
             timers,
+            store,
             Arc::clone(&snapshots_on_the_way),
         );
         let log = Restarted::new(log, node_id);
@@ -168,9 +169,10 @@ impl Consensus {
         *self.leader_heard.lock()
     }
 
-    /// How many snapshots this node is sending to others.
-    pub(crate) fn snapshots_on_the_way(&self) -> usize {
-        self.snapshots_on_the_way.load(Ordering::Relaxed)
+    /// The last index of the oldest snapshot that this node is sending to another: that one needs the
+    /// log from there on.
+    pub(crate) fn oldest_snapshot_on_the_way(&self) -> Option<u64> {
+        self.snapshots_on_the_way.oldest()
     }
 
     /// Whether there is anything in the log, or a vote.
@@ -311,18 +313,7 @@ impl Consensus {
         Ok((ours > vote.into()).then(|| ours.into()))
     }
 
-    /// An empty file for a snapshot that a leader is about to send.
-    ///
-    /// # Errors
-    /// Raft has stopped.
-    pub(crate) async fn snapshot_begin(&self) -> Result<Box<raft_store::SnapshotFile>, Stopped> {
-        self.raft
-            .begin_receiving_snapshot()
-            .await
-            .map_err(|error| Stopped::new(&error))
-    }
-
-    /// Installs a snapshot that has come whole; this node's vote after it.
+    /// Installs a snapshot that the store has taken in; this node's vote after it.
     ///
     /// # Errors
     /// Raft has stopped.
@@ -368,6 +359,17 @@ impl Consensus {
             .map_err(|error| Stopped::new(&error))
     }
 
+    /// Waits until Raft has worked off what it was handed before.
+    ///
+    /// # Errors
+    /// Raft has stopped.
+    pub(crate) async fn worked_off(&self) -> Result<(), Stopped> {
+        self.raft
+            .with_raft_state(|_| ())
+            .await
+            .map_err(|error| Stopped::new(&error))
+    }
+
     /// Stands for election now.
     ///
     /// # Errors
@@ -378,6 +380,11 @@ impl Consensus {
             .elect()
             .await
             .map_err(|error| Stopped::new(&error))
+    }
+
+    /// Stands for no more elections; while it leads, it goes on leading.
+    pub(crate) fn stand_no_more(&self) {
+        self.may_stand.set(false);
     }
 
     /// Sends no more heartbeats and stands for no more elections: others shall lead.

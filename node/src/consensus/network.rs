@@ -4,13 +4,16 @@
 //! underneath lives on, and the second sending waits for the reply to the first: a follower whose
 //! disk is slow is not sent the same entries over and over.
 //!
+//! openraft sends no heartbeat to a follower while an append to it is on its way. So whenever the same
+//! range is asked for again, an empty append goes out beside it: a follower whose disk is slow goes
+//! on hearing its leader, and does not stand for election.
+//!
 //! Heartbeats never share a reply: a read index relies on one that was sent after the question.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,14 +26,15 @@ use openraft::raft::{
 };
 use openraft::{RaftNetwork, RaftNetworkFactory};
 use parking_lot::Mutex;
-use raft_store::SnapshotFile;
 use raft_store::codec::{LogIdRecord, VoteRecord};
 use raft_store::types::{LogId, Member, Snapshot, TypeConfig, Vote};
+use raft_store::{SnapshotFile, StoreControl};
 use tokio::time::Instant;
 
 use crate::peers::hello::LinkKind;
+use crate::peers::snapshot::{self, SendError};
 use crate::peers::wire::{self, Append, AppendReply, Reply, Request};
-use crate::peers::{CallError, Directory, Link, Target, snapshot};
+use crate::peers::{CallError, Directory, Link, Target};
 use crate::replica::Timers;
 
 /// How long the reply to an append with entries is waited for. Dead connections are found out
@@ -43,7 +47,8 @@ type RpcError = RPCError<u64, Member, RaftError<u64>>;
 pub(super) struct PeerNetworks {
     peers: Arc<Directory>,
     timers: Timers,
-    snapshots_on_the_way: Arc<AtomicUsize>,
+    store: StoreControl,
+    snapshots_on_the_way: Arc<SnapshotsOnTheWay>,
     outstanding: BTreeMap<u64, (Target, Arc<Outstanding>)>,
 }
 
@@ -51,11 +56,13 @@ impl PeerNetworks {
     pub(super) fn new(
         peers: Arc<Directory>,
         timers: Timers,
-        snapshots_on_the_way: Arc<AtomicUsize>,
+        store: StoreControl,
+        snapshots_on_the_way: Arc<SnapshotsOnTheWay>,
     ) -> PeerNetworks {
         PeerNetworks {
             peers,
             timers,
+            store,
             snapshots_on_the_way,
             outstanding: BTreeMap::new(),
         }
@@ -80,10 +87,10 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetworks {
             *outstanding = Arc::default();
         }
         PeerNetwork {
-            raft: self.peers.link(&target, LinkKind::Raft),
             peers: Arc::clone(&self.peers),
             target,
             timers: self.timers,
+            store: self.store.clone(),
             snapshots_on_the_way: Arc::clone(&self.snapshots_on_the_way),
             outstanding: Arc::clone(outstanding),
         }
@@ -95,8 +102,8 @@ pub(super) struct PeerNetwork {
     peers: Arc<Directory>,
     target: Target,
     timers: Timers,
-    snapshots_on_the_way: Arc<AtomicUsize>,
-    raft: Link,
+    store: StoreControl,
+    snapshots_on_the_way: Arc<SnapshotsOnTheWay>,
     outstanding: Arc<Outstanding>,
 }
 
@@ -116,9 +123,15 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             entries: request.entries.into_iter().map(Into::into).collect(),
             committed: request.leader_commit.map(Into::into),
         };
+        // Looked up each time: a link can end while its peer stays.
+        let link = self.peers.link(&self.target, LinkKind::Raft);
         let reply = match last {
-            Some(last) => self.outstanding.send(&self.raft, append, last).await,
-            None => call_append(&self.raft, append, option.hard_ttl()).await,
+            Some(last) => {
+                self.outstanding
+                    .send(&link, append, last, option.hard_ttl())
+                    .await
+            }
+            None => call_append(&link, append, option.hard_ttl()).await,
         };
         let reply = reply.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
         Ok(match reply {
@@ -140,8 +153,8 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
             vote: request.vote.into(),
             last: request.last_log_id.map(Into::into),
         });
-        let error = match self
-            .raft
+        let link = self.peers.link(&self.target, LinkKind::Raft);
+        let error = match link
             .call(&request, Instant::now() + option.hard_ttl())
             .await
         {
@@ -169,12 +182,16 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
         let link = self.peers.link(&self.target, LinkKind::Snapshot);
         let file: Box<SnapshotFile> = snapshot.snapshot;
         let read = |offset: u64, size: usize| read_chunk(&file, offset, size);
-        let _on_the_way = OnTheWay::new(&self.snapshots_on_the_way);
+        let last = snapshot.meta.last_log_id.map_or(0, |id| id.index);
+        let _on_the_way = OnTheWay::new(&self.snapshots_on_the_way, last);
         let sent = async {
-            let bytes = file
-                .size()
-                .map_err(|error| CallError::NotSent(error.to_string()))?;
-            snapshot::send(&link, vote.into(), snapshot.meta.into(), bytes, read).await
+            let bytes = file.size().map_err(SendError::Unreadable)?;
+            let sent = snapshot::send(&link, vote.into(), snapshot.meta.into(), bytes, read).await;
+            if let Err(SendError::Refused(_) | SendError::Unreadable(_)) = &sent {
+                // Perhaps this node's own file is at fault: sending it again would not help.
+                self.store.snapshot_recheck().await;
+            }
+            sent
         };
         tokio::select! {
             biased;
@@ -191,19 +208,36 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
     }
 }
 
+/// The last indexes of the snapshots that are being sent, each with how many receivers it has.
+#[derive(Debug, Default)]
+pub(super) struct SnapshotsOnTheWay(Mutex<BTreeMap<u64, usize>>);
+
+impl SnapshotsOnTheWay {
+    /// The last index of the oldest: its receiver needs the log from there on.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.0.lock().keys().next().copied()
+    }
+}
+
 /// Counts a snapshot as on its way until dropped.
-struct OnTheWay(Arc<AtomicUsize>);
+struct OnTheWay(Arc<SnapshotsOnTheWay>, u64);
 
 impl OnTheWay {
-    fn new(count: &Arc<AtomicUsize>) -> OnTheWay {
-        count.fetch_add(1, Ordering::Relaxed);
-        OnTheWay(Arc::clone(count))
+    fn new(all: &Arc<SnapshotsOnTheWay>, last: u64) -> OnTheWay {
+        *all.0.lock().entry(last).or_default() += 1;
+        OnTheWay(Arc::clone(all), last)
     }
 }
 
 impl Drop for OnTheWay {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut all = self.0.0.lock();
+        if let Some(receivers) = all.get_mut(&self.1) {
+            *receivers -= 1;
+            if *receivers == 0 {
+                all.remove(&self.1);
+            }
+        }
     }
 }
 
@@ -226,6 +260,18 @@ async fn call_append(
         Reply::Append(reply) => Ok(reply),
         other => Err(unexpected(&other)),
     }
+}
+
+/// An append without entries at the place where `append` begins; its reply says nothing new.
+fn send_sign_of_life(link: &Link, append: &Append, limit: Duration) {
+    let empty = Append {
+        vote: append.vote,
+        previous: append.previous,
+        entries: Vec::new(),
+        committed: None,
+    };
+    let link = link.clone();
+    tokio::spawn(async move { drop(call_append(&link, empty, limit).await) });
 }
 
 fn unexpected(reply: &Reply) -> CallError {
@@ -256,11 +302,15 @@ impl Outstanding {
         link: &Link,
         append: Append,
         last: LogIdRecord,
+        sign_of_life_max: Duration,
     ) -> Result<AppendReply, CallError> {
         let sent = {
             let mut slot = self.0.lock();
             match slot.as_ref().filter(|sent| sent.answers_for(&append)) {
-                Some(sent) => sent.clone(),
+                Some(sent) => {
+                    send_sign_of_life(link, &append, sign_of_life_max);
+                    sent.clone()
+                }
                 None => slot.insert(Sent::start(link, append, last)).clone(),
             }
         };

@@ -73,6 +73,23 @@ impl LocalNode {
         self.cluster.subscribe()
     }
 
+    /// The id under which this node may form a cluster: `drawn`, or the one that it drew before;
+    /// `None` if it has been taken into a cluster. It is on disk when this returns.
+    pub(crate) fn draw_cluster(&self, drawn: u128) -> io::Result<Option<u128>> {
+        let own = self
+            .directory
+            .draw_cluster(drawn)
+            .map_err(io::Error::other)?;
+        self.cluster.send_if_modified(|known| {
+            let news = own.is_some() && *known != own;
+            if news {
+                *known = own;
+            }
+            news
+        });
+        Ok(own)
+    }
+
     fn members(&self) -> Arc<Members> {
         self.standing.get().map_or_else(Arc::default, |standing| {
             Arc::clone(&standing.borrow().members)

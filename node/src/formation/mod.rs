@@ -3,8 +3,9 @@
 //! Invariants:
 //! 1. A cluster forms only when every named member answers and every one of them is empty. So two
 //!    of three wiped never make a new cluster: the third says that there is one.
-//! 2. Only the member with the lowest id forms it. It writes the cluster's id into its directory
-//!    before it tells anyone, and goes on with that id after a crash.
+//! 2. Only the member with the lowest id forms it. It draws the cluster's id and writes it into its
+//!    directory before it tells anyone, and goes on with that id after a crash. An id that it has
+//!    from a cluster that took it in is not its to form under.
 //! 3. A node never puts itself into a cluster that is formed; it waits for a member of it to name
 //!    its directory.
 
@@ -22,7 +23,7 @@ use tokio::time::sleep;
 
 use crate::consensus::{Consensus, Stopped};
 use crate::peers::hello::{Card, Refusal, Welcome, way_in};
-use crate::peers::{DialError, Local, Net, probe};
+use crate::peers::{DialError, Net, probe};
 
 pub(crate) use local::LocalNode;
 
@@ -55,17 +56,14 @@ pub(crate) struct Formation {
 }
 
 impl Formation {
-    /// Runs until this node has a log.
+    /// Runs until this node has a log. What fails is tried again: a full disk can be cleared.
     pub(crate) async fn run(self) {
         let mut cluster = self.local.cluster_watch();
         loop {
             let reason = match self.round().await {
                 Ok(None) => break,
                 Ok(Some(reason)) => reason,
-                Err(error) => {
-                    tracing::error!(%error, "this node cannot form or join a cluster");
-                    return;
-                }
+                Err(error) => error.to_string(),
             };
             self.situation.send_if_modified(|situation| {
                 let waiting = Situation::Waiting(reason);
@@ -109,10 +107,7 @@ impl Formation {
         .await;
         match self.verdict(answers) {
             Err(reason) => Ok(Some(reason)),
-            Ok(cards) => {
-                self.form(cards).await?;
-                Ok(None)
-            }
+            Ok(cards) => self.form(cards).await,
         }
     }
 
@@ -170,17 +165,23 @@ impl Formation {
         .to_string()
     }
 
-    async fn form(&self, cards: Vec<Card>) -> Result<(), Stopped> {
+    /// Forms the cluster; why to wait, if it could not.
+    async fn form(&self, cards: Vec<Card>) -> Result<Option<String>, Stopped> {
         let me = self.local.node_id();
-        let cluster = self
-            .local
-            .cluster()
-            .unwrap_or_else(|| self.env.random_u128());
-        if let Err(error) = self.local.adopt(cluster) {
-            return Err(Stopped {
-                reason: format!("the cluster's id could not be written: {error}"),
-            });
-        }
+        // While the others were asked, a cluster may have taken this node in.
+        let cluster = match self.local.draw_cluster(self.env.random_u128()) {
+            Ok(Some(cluster)) => cluster,
+            Ok(None) => {
+                return Ok(Some(
+                    "taken into a cluster; waiting for its leader".to_owned(),
+                ));
+            }
+            Err(error) => {
+                return Ok(Some(format!(
+                    "the cluster's id could not be written: {error}"
+                )));
+            }
+        };
         let own = (me, self.local.instance(), self.local.http_url().to_owned());
         let members: BTreeMap<u64, Member> = cards
             .into_iter()
@@ -197,6 +198,7 @@ impl Formation {
             })
             .collect();
         tracing::info!(cluster = %format_args!("{cluster:032x}"), members = ?members.keys(), "forming a new cluster");
-        self.consensus.form(members).await
+        self.consensus.form(members).await?;
+        Ok(None)
     }
 }

@@ -5,7 +5,7 @@ use api::problem::{self, Problem};
 use axum::body::Body;
 use axum::response::Response;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 
 const REVISION: HeaderName = HeaderName::from_static(IPAM_REVISION);
@@ -80,10 +80,24 @@ pub(super) fn problem(failure: &Failure) -> Response {
             .headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(allow) = allow(problem) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
     if let Some(stamp) = failure.stamp {
         stamp.write(response.headers_mut());
     }
     response
+}
+
+/// The methods of the path, which RFC 9110 (§15.5.6) wants beside every 405.
+fn allow(problem: &Problem) -> Option<HeaderValue> {
+    let methods = problem.facts.get("allowed")?.as_array()?;
+    let methods: Vec<&str> = methods
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    let value = HeaderValue::from_str(&methods.join(", ")).ok()?;
+    (problem.status == 405).then_some(value)
 }
 
 /// A body of some type.

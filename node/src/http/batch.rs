@@ -3,12 +3,12 @@
 use allocator::command::{Command, Operation};
 use allocator::name::Name;
 use api::problem::{Problem, Viewer};
-use api::reply::Body;
-use api::requests::Batch;
+use api::reply::{Body, Reply};
 use api::requests::query::Mutation;
+use api::requests::{Batch, RefusedOperations};
 use api::views::BatchResult;
 
-use super::answer::Answered;
+use super::answer::{Answered, Failure};
 use super::call::Call;
 use super::claims::{count_refused, pool_of, tell};
 use super::server::Server;
@@ -18,11 +18,11 @@ pub(super) async fn batch_apply(server: &Server, mut call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
     let Mutation { dry_run } = Mutation::parse(call.query())?;
     let body = call.body(server.limits()).await?;
-    let command = Batch::parse(&body, &tenant, server.random())?;
+    let read = Batch::parse(&body, &tenant, server.random())?;
+    let (command, refused) = read.split(server.stamp().revision)?;
     if dry_run {
-        return write(server, &call, command, dry_run)
-            .await?
-            .reply(Viewer::Tenant(&tenant));
+        let written = write(server, &call, command, dry_run).await?;
+        return answered(&written, written.document(Viewer::Tenant(&tenant)), refused);
     }
     let pools = pools_of(&command);
     let written = match write(server, &call, command, dry_run).await {
@@ -49,7 +49,20 @@ pub(super) async fn batch_apply(server: &Server, mut call: Call) -> Answered {
             &failure.problem,
         ),
     }
-    replied.map(|reply| written.encode(&reply))
+    answered(&written, replied, refused)
+}
+
+/// The answer, with the operations that were not proposed where they were asked for.
+fn answered(
+    written: &Written,
+    replied: Result<Reply, Failure>,
+    refused: RefusedOperations,
+) -> Answered {
+    let mut reply = replied?;
+    if let Body::Batch(batch) = &mut reply.body {
+        batch.results = refused.merge(std::mem::take(&mut batch.results));
+    }
+    Ok(written.encode(&reply))
 }
 
 /// The pool of each operation that claims; a release names none.

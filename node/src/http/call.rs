@@ -13,9 +13,9 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
-use hyper::HeaderMap;
 use hyper::body::Body as _;
-use hyper::header::{CONTENT_TYPE, EXPECT, HeaderName};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderName};
+use hyper::{HeaderMap, Method};
 
 use super::Limits;
 
@@ -135,6 +135,37 @@ impl Call {
         source(&self.parts.extensions)
     }
 
+    /// Refuses the body of a DELETE: what it says would be ignored.
+    ///
+    /// # Errors
+    /// `invalid_parameter`; `request_timeout` when it does not come.
+    pub(super) async fn require_no_body_to_delete(
+        &mut self,
+        limits: &Limits,
+    ) -> Result<(), Problem> {
+        if self.parts.method != Method::DELETE {
+            return Ok(());
+        }
+        let mut body = self.take_body();
+        let looking = async {
+            while let Some(Ok(frame)) = body.frame().await {
+                if frame.data_ref().is_some_and(|data| !data.is_empty()) {
+                    discard(body, limits.body_bytes_max).await;
+                    let allowed = "no body with DELETE";
+                    return Err(Problem::invalid_parameter("body", "is not empty", allowed));
+                }
+            }
+            Ok(())
+        };
+        tokio::time::timeout(limits.body_timeout, looking)
+            .await
+            .unwrap_or_else(|_| Err(Problem::request_timeout()))
+    }
+
+    fn take_body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The body, whole.
     ///
     /// # Errors
@@ -143,7 +174,7 @@ impl Call {
     pub(super) async fn body(&mut self, limits: &Limits) -> Result<Bytes, Problem> {
         require_json(&self.parts.headers)?;
         let expects = self.parts.headers.contains_key(EXPECT);
-        let body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let body = self.take_body();
         tokio::time::timeout(
             limits.body_timeout,
             read_body(body, limits.body_bytes_max, expects),
@@ -190,18 +221,33 @@ pub(super) fn source(extensions: &hyper::http::Extensions) -> String {
         .unwrap_or_default()
 }
 
+/// JSON in UTF-8 (RFC 8259 §8.1), as it is.
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers
         .get(CONTENT_TYPE)
         .map(|value| value.to_str().unwrap_or("not ASCII"));
-    let essence = given
-        .and_then(|given| given.split(';').next())
-        .map(str::trim);
-    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-        Ok(())
-    } else {
-        Err(Problem::unsupported_media_type(given))
+    if !given.is_some_and(is_json) {
+        return Err(Problem::unsupported_media_type(given));
     }
+    for encoding in headers.get_all(CONTENT_ENCODING) {
+        let encoding = encoding.to_str().unwrap_or("not ASCII");
+        if !encoding.trim().eq_ignore_ascii_case("identity") {
+            return Err(Problem::unsupported_content_encoding(encoding));
+        }
+    }
+    Ok(())
+}
+
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            Some(_) | None => true,
+        })
 }
 
 async fn read_body(mut body: Body, bytes_max: usize, expects: bool) -> Result<Bytes, Problem> {

@@ -165,7 +165,7 @@ pub(super) fn count_refused(
             let known = server
                 .replica()
                 .applied()
-                .read(|state| -> Result<_, Rejection> { Ok(state.pool(tenant, pool)?.family) });
+                .read(|state| -> Result<_, Rejection> { state.pool_family(tenant, pool) });
             known.ok()
         });
 }

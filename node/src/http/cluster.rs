@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use api::problem::{Code, Problem};
-use api::requests::query::{self, none};
+use api::problem::Problem;
+use api::requests::query::{self, Reading, none};
 use api::requests::{MemberAdd, path};
 use api::scalar::Hex128;
 use api::views::{Cluster, Digest, Member, MemberRole};
@@ -11,24 +11,31 @@ use axum::response::Response;
 use hyper::StatusCode;
 use raft_store::DigestAnswer;
 
-use super::answer::{self, Answered};
+use super::answer::{self, Answered, Stamp};
 use super::call::Call;
+use super::read::ready;
 use super::server::Server;
 use crate::replica::{self, ClusterStatus, MemberAddress, MemberError, MemberStatus};
 
-pub(super) fn cluster_show(server: &Server, call: &Call) -> Answered {
-    none(call.query())?;
-    Ok(cluster(server))
+pub(super) async fn cluster_show(server: &Server, call: Call) -> Answered {
+    let reading = Reading::parse(call.query())?;
+    let granted = ready(server, &call, reading).await?;
+    Ok(cluster(server, granted.staleness_ms))
 }
 
 pub(super) async fn digest_show(server: &Server, call: Call) -> Answered {
-    let query::Digest { revision } = query::Digest::parse(call.query())?;
+    let query::Digest { reading, revision } = query::Digest::parse(call.query())?;
+    let granted = ready(server, &call, reading).await?;
     let deadline = server.limits().request_deadline;
     let Ok(found) = tokio::time::timeout(deadline, digest(server, revision)).await else {
         let reached = server.replica().applied().at().revision;
         return Err(Problem::min_revision_not_reached(revision.unwrap_or(0), reached).into());
     };
-    Ok(answer::json(StatusCode::OK, &found?, server.stamp()))
+    let stamp = Stamp {
+        staleness_ms: granted.staleness_ms,
+        ..server.stamp()
+    };
+    Ok(answer::json(StatusCode::OK, &found?, stamp))
 }
 
 /// Waits until the revision is reached, which may be never: the caller bounds the time.
@@ -44,23 +51,15 @@ async fn digest(server: &Server, revision: Option<u64>) -> Result<Digest, Proble
                     digest: Hex128(mark.digest),
                 });
             }
-            DigestAnswer::Gone => return Err(gone(revision)),
+            DigestAnswer::Gone { oldest } => {
+                return Err(Problem::compacted(revision.unwrap_or(0), oldest));
+            }
             DigestAnswer::NotYet => {}
         }
         if changes.changed().await.is_err() {
             return Err(Problem::stopping());
         }
     }
-}
-
-/// The ring of digests begins later.
-fn gone(revision: Option<u64>) -> Problem {
-    let asked = revision.unwrap_or(0);
-    Problem::new(
-        Code::Compacted,
-        format!("The digest at revision {asked} is no longer kept."),
-    )
-    .with("asked", asked)
 }
 
 pub(super) async fn member_add(server: &Server, mut call: Call) -> Answered {
@@ -77,7 +76,25 @@ pub(super) async fn member_add(server: &Server, mut call: Call) -> Answered {
         .member_add(id, address, deadline(server))
         .await;
     done.map_err(|error| refused(server, &error))?;
-    Ok(cluster(server))
+    let status = server.replica().status();
+    let stamp = server.stamp();
+    let document = Cluster {
+        note: note_to_grow(&status.members),
+        ..document(&status, stamp.revision)
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+/// What is to be done when a node that was alone has got company: one that is named alone forms a
+/// new cluster should its directory be lost.
+fn note_to_grow(members: &[MemberStatus]) -> Option<String> {
+    let [first, second] = members else {
+        return None;
+    };
+    Some(format!(
+        "Name all members at the next start of each node, such as --cluster {}={},{}={} (or --replicas 2 with --cluster-dns): a node that is named alone and loses its directory forms a new cluster, alone.",
+        first.id, first.peer_address, second.id, second.peer_address
+    ))
 }
 
 pub(super) async fn member_promote(server: &Server, call: Call) -> Answered {
@@ -85,7 +102,7 @@ pub(super) async fn member_promote(server: &Server, call: Call) -> Answered {
     none(call.query())?;
     let done = server.replica().member_promote(id, deadline(server)).await;
     done.map_err(|error| refused(server, &error))?;
-    Ok(cluster(server))
+    Ok(cluster(server, None))
 }
 
 pub(super) async fn member_remove(server: &Server, call: Call) -> Answered {
@@ -93,7 +110,7 @@ pub(super) async fn member_remove(server: &Server, call: Call) -> Answered {
     none(call.query())?;
     let done = server.replica().member_remove(id, deadline(server)).await;
     done.map_err(|error| refused(server, &error))?;
-    Ok(cluster(server))
+    Ok(cluster(server, None))
 }
 
 fn deadline(server: &Server) -> Duration {
@@ -101,9 +118,12 @@ fn deadline(server: &Server) -> Duration {
 }
 
 /// The cluster as this node sees it now.
-fn cluster(server: &Server) -> Response {
+fn cluster(server: &Server, staleness_ms: Option<u64>) -> Response {
     let status = server.replica().status();
-    let stamp = server.stamp();
+    let stamp = Stamp {
+        staleness_ms,
+        ..server.stamp()
+    };
     answer::json(StatusCode::OK, &document(&status, stamp.revision), stamp)
 }
 
@@ -117,6 +137,7 @@ fn document(status: &ClusterStatus, revision: u64) -> Cluster {
         applied_index: status.applied_index,
         revision,
         members: status.members.iter().map(member).collect(),
+        note: None,
     }
 }
 

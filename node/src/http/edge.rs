@@ -34,6 +34,8 @@ pub(super) struct Route {
     pub(super) metrics: RouteMetrics,
     /// What it takes from a request beyond what every operation takes.
     pub(super) kind: Kind,
+    /// It edits or deletes something that has a revision of its own.
+    pub(super) takes_if_revision: bool,
 }
 
 /// What an operation is, for the rules that do not depend on its documents.
@@ -71,10 +73,13 @@ pub(super) async fn serve(
         (request.uri().clone(), source)
     });
     let answered = match begin(&server, &route, params, request, &request_id, arrived) {
-        Ok((call, _slot)) => {
-            let answering = (route.handler)(&server, call);
-            guarded(answering, route.operation, &request_id).await
-        }
+        Ok((mut call, _slot)) => match call.require_no_body_to_delete(server.limits()).await {
+            Ok(()) => {
+                let answering = (route.handler)(&server, call);
+                guarded(answering, route.operation, &request_id).await
+            }
+            Err(problem) => Err(problem.into()),
+        },
         Err(problem) => Err(problem.into()),
     };
     if let (Err(failure), Some((uri, source))) = (&answered, told)
@@ -117,6 +122,11 @@ fn begin<'a>(
         let key = request.headers().get(api::headers::IDEMPOTENCY_KEY);
         api::headers::refuse_idempotency_key(key.map(HeaderValue::as_bytes))?;
     }
+    if !route.takes_if_revision {
+        api::headers::refuse_if_revision(
+            request.headers().contains_key(api::headers::IF_REVISION),
+        )?;
+    }
     let call = Call::new(request, params, request_id.to_owned(), arrived)?;
     Ok((call, slot))
 }
@@ -155,7 +165,13 @@ pub(super) fn serve_unrouted(
 }
 
 fn finish(server: &Server, answered: Answered, request_id: &str) -> Response {
-    let mut response = answered.unwrap_or_else(|failure: Failure| answer::problem(&failure));
+    let mut response = answered.unwrap_or_else(|mut failure: Failure| {
+        let stamp = *failure.stamp.get_or_insert_with(|| server.stamp());
+        if failure.problem.revision.is_none() && server.has_state() {
+            failure.problem.revision = Some(stamp.revision);
+        }
+        answer::problem(&failure)
+    });
     let headers: &mut HeaderMap = response.headers_mut();
     Stamp::write_if_absent(headers, || server.stamp());
     if let Ok(value) = HeaderValue::from_str(request_id) {

@@ -9,7 +9,7 @@ use api::scalar::{Cidr, Decimal};
 use api::views::{Free, List, Pool, PoolTree};
 use hyper::StatusCode;
 
-use super::answer::{self, Answered};
+use super::answer::{self, Answered, Failure};
 use super::call::Call;
 use super::read::{page_size, read};
 use super::server::Server;
@@ -79,23 +79,26 @@ pub(super) async fn pool_free(server: &Server, call: Call) -> Answered {
     let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
     let free = query::Free::parse(call.query())?;
     let length = free.prefix_length;
-    let ((blocks, count), stamp) = read(
+    let ((family, blocks, count), stamp) = read(
         server,
         &call,
         free.reading,
         Viewer::Tenant(&tenant),
         |state| {
-            if free.count {
-                Ok((Vec::new(), Some(state.free_count(&tenant, &pool, length)?)))
+            let family = state.pool_family(&tenant, &pool)?;
+            let (blocks, count) = if free.count {
+                let count = state.free_count(&tenant, &pool, length)?;
+                (Vec::new(), Some(count))
             } else {
-                Ok((
-                    state.free_blocks(&tenant, &pool, length, page_size(free.limit))?,
-                    None,
-                ))
-            }
+                let limit = page_size(free.limit);
+                (state.free_blocks(&tenant, &pool, length, limit)?, None)
+            };
+            Ok((family, blocks, count))
         },
     )
     .await?;
+    free.require_length_of(family)
+        .map_err(|problem| Failure::at(problem, stamp))?;
     let document = Free {
         items: blocks.into_iter().map(Cidr).collect(),
         count: count.map(Decimal),

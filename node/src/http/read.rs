@@ -9,7 +9,7 @@ use api::requests::query::{self, Reading};
 use super::answer::{Failure, Stamp};
 use super::call::Call;
 use super::server::Server;
-use crate::replica::{Consistency, ReadError};
+use crate::replica::{Consistency, ReadError, ReadStamp};
 
 /// What `look` sees of the state, and the state that it was. The lock is held for `look` only; what
 /// becomes a document is made after it.
@@ -20,19 +20,7 @@ pub(super) async fn read<T>(
     viewer: Viewer<'_>,
     look: impl FnOnce(&State) -> Result<T, Rejection>,
 ) -> Result<(T, Stamp), Failure> {
-    let consistency = match reading.consistency {
-        query::Consistency::Linearizable => Consistency::Linearizable,
-        query::Consistency::Local => Consistency::Local {
-            min_revision: call.header_revision(IF_MIN_REVISION)?,
-            max_staleness_ms: reading.max_staleness_ms,
-        },
-    };
-    let deadline = server.limits().request_deadline;
-    let granted = server
-        .replica()
-        .read_ready(consistency, deadline)
-        .await
-        .map_err(|error| refused(&error))?;
+    let granted = ready(server, call, reading).await?;
     let (revision, seen) = server
         .replica()
         .applied()
@@ -49,6 +37,27 @@ pub(super) async fn read<T>(
             stamp,
         )),
     }
+}
+
+/// Waits until what is known here is as fresh as the caller wants it.
+pub(super) async fn ready(
+    server: &Server,
+    call: &Call,
+    reading: Reading,
+) -> Result<ReadStamp, Problem> {
+    let consistency = match reading.consistency {
+        query::Consistency::Linearizable => Consistency::Linearizable,
+        query::Consistency::Local => Consistency::Local {
+            min_revision: call.header_revision(IF_MIN_REVISION)?,
+            max_staleness_ms: reading.max_staleness_ms,
+        },
+    };
+    let deadline = server.limits().request_deadline;
+    server
+        .replica()
+        .read_ready(consistency, deadline)
+        .await
+        .map_err(|error| refused(&error))
 }
 
 fn refused(error: &ReadError) -> Problem {

@@ -39,10 +39,9 @@ pub(super) fn router(server: &Server) -> Router {
         for operation in &operations {
             methods = methods.merge(served(server, operation));
         }
-        let allowed: Vec<&'static str> = operations
-            .iter()
-            .map(|operation| operation.method.as_str())
-            .collect();
+        let methods_allowed = operations.iter().map(|operation| operation.method);
+        let allowed: Vec<&'static str> =
+            methods_allowed.flat_map(Method::allowed).copied().collect();
         let (server, metrics) = (server.clone(), Arc::clone(&unrouted));
         let methods = methods.fallback(move |request: Request| {
             let problem = Problem::method_not_allowed(request.method().as_str(), &allowed);
@@ -67,6 +66,7 @@ fn served(server: &Server, operation: &'static Operation) -> MethodRouter {
         handler,
         metrics,
         kind,
+        takes_if_revision: operation.takes_header("If-Revision"),
     });
     let server = server.clone();
     let method = match operation.method {
@@ -152,7 +152,7 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
             Box::pin(lookup::lookup_show(server, call))
         }),
         "cluster_show" => (Kind::Read, |server, call| {
-            Box::pin(async move { cluster::cluster_show(server, &call) })
+            Box::pin(cluster::cluster_show(server, call))
         }),
         "digest_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::digest_show(server, call))
@@ -200,9 +200,7 @@ mod tests {
                 "{}",
                 operation.id
             );
-            let takes_key = operation
-                .query_and_headers()
-                .any(|parameter| parameter.name == "Idempotency-Key");
+            let takes_key = operation.takes_header("Idempotency-Key");
             assert_eq!(kind == Kind::NamedByKey, takes_key, "{}", operation.id);
         }
         assert!(handler("tenant_crate").is_none());

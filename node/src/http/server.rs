@@ -96,6 +96,11 @@ impl Server {
         }
     }
 
+    /// Something has been applied here, so that there is a revision to tell of.
+    pub(super) fn has_state(&self) -> bool {
+        self.0.replica.applied().at().index.is_some()
+    }
+
     /// A place among the requests that are worked on; `None` when there is none left.
     pub(super) fn slot(&self) -> Option<SemaphorePermit<'_>> {
         self.0.in_flight.try_acquire().ok()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -30,7 +31,13 @@ struct Entry {
     target: Target,
     link: Link,
     stop: CancellationToken,
+    /// When somebody last asked for it.
+    asked: Instant,
 }
+
+/// How long a link to a node that is not a member is kept after somebody asked for it. Whoever
+/// says who is a member may not have heard of the newest yet, and replication asks only once.
+const STRANGER_KEPT: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,8 +79,9 @@ impl Directory {
     /// The link to a peer for a purpose. One to another instance or address under the same id ends.
     pub(crate) fn link(&self, target: &Target, kind: LinkKind) -> Link {
         let mut links = self.links.lock();
-        if let Some(entry) = links.get(&(target.node, kind)) {
+        if let Some(entry) = links.get_mut(&(target.node, kind)) {
             if entry.target == *target {
+                entry.asked = Instant::now();
                 return entry.link.clone();
             }
             entry.stop.cancel();
@@ -91,6 +99,7 @@ impl Directory {
             target: target.clone(),
             link: link.clone(),
             stop,
+            asked: Instant::now(),
         };
         links.insert((target.node, kind), entry);
         link
@@ -110,10 +119,10 @@ impl Directory {
         of_node.find_map(|(_, entry)| entry.link.refused())
     }
 
-    /// Ends the links to nodes that are no longer members.
+    /// Ends the links to nodes that are no longer members and that nobody asked for lately.
     pub(crate) fn retain(&self, is_member: impl Fn(u64) -> bool) {
         self.links.lock().retain(|(node, _), entry| {
-            let keep = is_member(*node);
+            let keep = is_member(*node) || entry.asked.elapsed() < STRANGER_KEPT;
             if !keep {
                 entry.stop.cancel();
             }

@@ -46,6 +46,9 @@ const GIVEN_UP: u8 = 2;
 /// Why a call has no reply.
 #[derive(Debug, Clone, Error)]
 pub(crate) enum CallError {
+    /// More calls wait for the connection than may. It was never written to it.
+    #[error("not sent: the link to the peer is congested")]
+    Congested,
     /// It was never written to a connection.
     #[error("not sent: {0}")]
     NotSent(String),
@@ -143,11 +146,12 @@ impl Link {
             stage: Arc::clone(&stage),
             reply,
         };
-        if self.calls.try_send(call).is_err() {
-            return Err(CallError::NotSent(
-                "the link to the peer is congested or closed".to_owned(),
-            ));
-        }
+        self.calls.try_send(call).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallError::Congested,
+            mpsc::error::TrySendError::Closed(_) => {
+                CallError::NotSent("the link to the peer is closed".to_owned())
+            }
+        })?;
         let why = match timeout_at(deadline, answered).await {
             Ok(Ok(result)) => {
                 let message = result?;
@@ -301,9 +305,7 @@ struct Pending {
 impl Pending {
     fn send(&mut self, call: Call, messages: &mpsc::Sender<Message>) {
         let Ok(slot) = messages.try_reserve() else {
-            call.fail(&CallError::NotSent(
-                "the link to the peer is congested".to_owned(),
-            ));
+            call.fail(&CallError::Congested);
             return;
         };
         if !call.claim() {

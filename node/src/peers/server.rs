@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use raft_store::codec::{self, SnapshotMetaRecord, VoteRecord};
 use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::task::yield_now;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +33,8 @@ use super::wire::{ForwardReply, NotProposed, Reply, Request};
 const CONNECTIONS_MAX: usize = 512;
 /// Most requests of one connection that are being answered.
 const REQUESTS_MAX: usize = 1_024;
+/// Bytes of a request whose decoding is felt by others on the same thread.
+const LARGE: usize = 64 << 10;
 /// How long whoever connects may take to say hello.
 const HELLO_MAX: Duration = Duration::from_secs(5);
 /// A peer sends a sign of life twice a second; after this silence the connection ends.
@@ -42,8 +45,8 @@ pub(crate) type ServiceFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Who answers what peers ask.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers a request of a peer that was let in.
-    fn answer(&self, peer: u64, request: Request) -> ServiceFuture<Reply>;
+    /// Answers a request of a peer that was let in; it had so many bytes on its way.
+    fn answer(&self, peer: u64, request: Request, bytes: usize) -> ServiceFuture<Reply>;
 
     /// Makes room for a snapshot that a leader sends; otherwise why not.
     fn snapshot_begin(
@@ -200,7 +203,12 @@ impl Server {
                     .map_err(|refusal| io::Error::other(refusal.to_string()))?;
                 judged_at = version;
             }
+            let bytes = message.payload.len();
             let request: Request = decode(&message)?;
+            if bytes >= LARGE {
+                // Many large ones in a row would keep this thread from what others send.
+                yield_now().await;
+            }
             // Reading goes on when there is no room, or the peer would hear no sign of life.
             let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
                 if let Ok(slot) = replies.try_reserve() {
@@ -212,7 +220,7 @@ impl Server {
                 let receiving = Arc::clone(&receiving);
                 Box::pin(async move { receiving.lock().await.take(request).await })
             } else {
-                self.service.answer(hello.card.node, request)
+                self.service.answer(hello.card.node, request, bytes)
             };
             let replies = replies.clone();
             let stop = self.stop.clone();
@@ -247,8 +255,12 @@ async fn send_reply(replies: &mpsc::Sender<Message>, id: u64, reply: &Reply) {
 
 fn reply_into(slot: mpsc::Permit<'_, Message>, id: u64, reply: &Reply) {
     let payload = codec::encode(reply).or_else(|error| {
-        codec::encode(&Reply::Unable {
-            reason: error.to_string(),
+        codec::encode(&match reply {
+            // It may have been proposed: only whoever knows that it was not may say so.
+            Reply::Proposed(_) => Reply::Proposed(ForwardReply::OutcomeUnknown),
+            _ => Reply::Unable {
+                reason: error.to_string(),
+            },
         })
     });
     match payload {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft_store::codec::{SnapshotMetaRecord, VoteRecord};
+use thiserror::Error;
 use tokio::time::Instant;
 
 use super::link::{CallError, Link};
@@ -15,10 +16,24 @@ use super::wire::{Reply, Request};
 
 /// Size of a chunk.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
-/// How long one chunk may take, from disk to disk.
-const CHUNK_MAX: Duration = Duration::from_secs(30);
+/// How long one chunk may take, from disk to disk: without progress the attempt ends.
+const CHUNK_MAX: Duration = Duration::from_secs(10);
 /// How long the receiver may take to install a whole snapshot.
 const INSTALL_MAX: Duration = Duration::from_mins(5);
+
+/// Why a snapshot did not arrive.
+#[derive(Debug, Error)]
+pub(crate) enum SendError {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The receiver has all of it and does not take it.
+    #[error("the receiver refuses the snapshot: {0}")]
+    Refused(String),
+    /// The file cannot be read here.
+    #[error("the snapshot cannot be read")]
+    Unreadable(#[source] io::Error),
+}
 
 /// Sends a snapshot whose bytes `read` gives; the receiver's vote.
 pub(crate) async fn send(
@@ -27,30 +42,28 @@ pub(crate) async fn send(
     meta: SnapshotMetaRecord,
     bytes: u64,
     mut read: impl FnMut(u64, usize) -> io::Result<Bytes>,
-) -> Result<VoteRecord, CallError> {
+) -> Result<VoteRecord, SendError> {
     let begin = Request::SnapshotBegin { vote, meta, bytes };
     match link.call(&begin, Instant::now() + CHUNK_MAX).await? {
         Reply::SnapshotGoOn => {}
         Reply::SnapshotDone { vote } => return Ok(vote),
-        other => return Err(unexpected(&other)),
+        other => return Err(unexpected(&other).into()),
     }
     let mut crc = 0;
     let mut offset = 0;
     while offset < bytes {
         let size =
             usize::try_from(bytes - offset).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
-        let data = read(offset, size).map_err(|error| CallError::NotSent(error.to_string()))?;
+        let data = read(offset, size).map_err(SendError::Unreadable)?;
         if data.is_empty() {
-            return Err(CallError::NotSent(
-                "the snapshot is shorter than its size".to_owned(),
-            ));
+            return Err(SendError::Unreadable(io::ErrorKind::UnexpectedEof.into()));
         }
         crc = crc32c::crc32c_append(crc, &data);
         let length = data.len() as u64;
         let chunk = Request::SnapshotChunk { offset, data };
         match link.call(&chunk, Instant::now() + CHUNK_MAX).await? {
             Reply::SnapshotGoOn => offset += length,
-            other => return Err(unexpected(&other)),
+            other => return Err(unexpected(&other).into()),
         }
     }
     match link
@@ -58,7 +71,8 @@ pub(crate) async fn send(
         .await?
     {
         Reply::SnapshotDone { vote } => Ok(vote),
-        other => Err(unexpected(&other)),
+        Reply::Unable { reason } => Err(SendError::Refused(reason)),
+        other => Err(unexpected(&other).into()),
     }
 }
 

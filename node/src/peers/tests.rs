@@ -28,6 +28,8 @@ use super::server::{Server, Service, ServiceFuture, SnapshotSink};
 use super::wire::{Append, AppendReply, Reply, Report, Request};
 use super::{CallError, snapshot};
 
+mod strangers;
+
 const CLUSTER: u128 = 7;
 
 /// A network of one listener.
@@ -134,7 +136,7 @@ struct Answers {
 }
 
 impl Service for Answers {
-    fn answer(&self, _peer: u64, request: Request) -> ServiceFuture<Reply> {
+    fn answer(&self, _peer: u64, request: Request, _bytes: usize) -> ServiceFuture<Reply> {
         let bell = Arc::clone(&self.bell);
         let appends = Arc::clone(&self.appends);
         Box::pin(async move {

@@ -6,20 +6,25 @@
 //! at once; in larger clusters the others follow when their leases have run out. Commands wait
 //! meanwhile and go to the new leader.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Inner, StoreHold};
+use crate::members::Turn;
 use crate::peers::Target;
 use crate::peers::hello::LinkKind;
-use crate::peers::wire::Request;
+use crate::peers::wire::{Reply, Request};
 
 /// How long what is on its way may take to end.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
 /// How long the next leader may take to be elected.
 const ELECTION_MAX: Duration = Duration::from_secs(4);
+/// How long a voter may take to say that it will stand for election.
+const TAKE_OVER_MAX: Duration = Duration::from_millis(500);
+/// A voter that was not heard for this long is not waited for.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// How often a state is looked at that cannot be waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long the last checkpoint may take.
@@ -27,54 +32,76 @@ const CHECKPOINT_MAX: Duration = Duration::from_secs(10);
 /// How long the store and the tasks may take to end.
 const END_MAX: Duration = Duration::from_secs(5);
 
+/// While it is there, commands wait and this node does not lead; however it ends, they go on.
+struct HandingOver<'a>(&'a Inner);
+
+impl<'a> HandingOver<'a> {
+    fn begin(inner: &'a Inner) -> HandingOver<'a> {
+        inner.batcher.hold(true);
+        HandingOver(inner)
+    }
+}
+
+impl Drop for HandingOver<'_> {
+    fn drop(&mut self) {
+        if !self.0.leaving.is_cancelled() {
+            self.0.consensus.unretire();
+        }
+        self.0.batcher.hold(false);
+    }
+}
+
 impl Inner {
-    /// Hands the leadership over for good: this node stands for no more elections.
+    /// Hands the leadership over for good, once: this node stands for no more elections.
     pub(super) async fn retire(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.retired.get_or_init(|| self.retire_now()).await;
+    }
+
+    async fn retire_now(&self) {
+        // Changes of the membership end with this, so that the turn comes soon; what is done
+        // without it has the next leader finish.
+        self.leaving.cancel();
+        let turn = timeout(DRAIN_MAX, self.members.turn()).await.ok();
+        self.consensus.stand_no_more();
         if self.consensus.standing().members.voter_ids().len() > 1 {
-            self.hand_over().await;
+            self.hand_over(turn.as_ref()).await;
         }
     }
 
     /// Hands the leadership to another voter, if this node has it. Whether another leads now.
-    pub(crate) async fn hand_over(&self) -> bool {
+    /// Dropping the future undoes what was begun. Only a node that stops may do without a turn.
+    pub(super) async fn hand_over(&self, turn: Option<&Turn<'_>>) -> bool {
+        assert!(
+            turn.is_some() || self.leaving.is_cancelled(),
+            "a node that stays hands over in turn with changes of the membership"
+        );
         let before = self.consensus.leadership().borrow().clone();
         if !before.is_me {
             return before.leader.is_some();
         }
-        self.batcher.hold(true);
-        let heir = self.caught_up_voter().await;
+        let _handing_over = HandingOver::begin(self);
+        let until = Instant::now() + DRAIN_MAX;
+        let mut passed_over = BTreeSet::new();
+        let mut heir = self.caught_up_voter(&passed_over, until).await;
         self.consensus.retire();
-        if let Some(target) = heir {
-            let link = self.peers.link(&target, LinkKind::Calls);
-            let asked = link
-                .call(&Request::TakeOver, Instant::now() + DRAIN_MAX)
-                .await;
-            if let Err(error) = asked {
-                tracing::warn!(%error, to = target.node, "the leadership was not taken over; the others elect by themselves");
+        while let Some(target) = heir {
+            if self.takes_over(&target).await {
+                break;
             }
+            passed_over.insert(target.node);
+            heir = self.caught_up_voter(&passed_over, until).await;
         }
-        let mut leadership = self.consensus.leadership();
-        let me = self.local.node_id();
-        let other = leadership.wait_for(|now| now.leader.is_some_and(|leader| leader != me));
-        let handed_over = matches!(timeout(ELECTION_MAX, other).await, Ok(Ok(_)));
-        if !self.stopping.load(Ordering::Acquire) {
-            self.consensus.unretire();
-        }
-        self.batcher.hold(false);
-        handed_over
+        self.another_leads(&passed_over).await
     }
 
     /// The voter that has most of the log, once it has all of it.
-    async fn caught_up_voter(&self) -> Option<Target> {
+    async fn caught_up_voter(&self, passed_over: &BTreeSet<u64>, until: Instant) -> Option<Target> {
         let me = self.local.node_id();
-        let until = Instant::now() + DRAIN_MAX;
         loop {
             let standing = self.consensus.standing();
-            let voters = standing
-                .matched
-                .iter()
-                .filter(|(id, _)| **id != me && standing.members.is_voter(**id));
+            let voters = standing.matched.iter().filter(|(id, _)| {
+                **id != me && standing.members.is_voter(**id) && !passed_over.contains(id)
+            });
             let (id, matched) = voters.max_by_key(|(_, matched)| **matched)?;
             let caught_up = *matched == standing.last_log_index();
             let settled = self.applied.at().index == standing.last_log_index();
@@ -90,20 +117,50 @@ impl Inner {
         }
     }
 
+    /// Asks a voter to stand for election; whether it does.
+    async fn takes_over(&self, heir: &Target) -> bool {
+        let link = self.peers.link(heir, LinkKind::Calls);
+        let asked = link.call(&Request::TakeOver, Instant::now() + TAKE_OVER_MAX);
+        let why = match asked.await {
+            Ok(Reply::TakingOver) => return true,
+            Ok(Reply::Unable { reason }) => reason,
+            Ok(_) => "the reply is to something else".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::info!(to = heir.node, reason = %why, "the leadership was not taken over by this node");
+        false
+    }
+
+    /// Waits until another node leads, as long as there is one that may. Whether one does.
+    async fn another_leads(&self, passed_over: &BTreeSet<u64>) -> bool {
+        let me = self.local.node_id();
+        let until = Instant::now() + ELECTION_MAX;
+        loop {
+            let standing = self.consensus.standing();
+            if standing.leadership.leader.is_some_and(|id| id != me) {
+                return true;
+            }
+            let mut others = standing.members.voter_ids();
+            others.remove(&me);
+            let may_lead = others.difference(passed_over).any(|id| {
+                let heard = self.peers.heard(*id);
+                heard.is_some_and(|heard| heard.elapsed() < SILENCE_MAX)
+            });
+            if !may_lead || Instant::now() >= until {
+                tracing::warn!("no other node has taken the leadership over");
+                return false;
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
     pub(super) async fn stop(&self) {
         self.retire().await;
+        // Raft ends with the tasks; one of them waits for it.
         self.stop.cancel();
-        let consensus = self.consensus.clone();
-        // Raft's tasks are on its own runtime; whoever stops may be on another.
-        let ended = self
-            .runtime
-            .spawn(async move { consensus.shutdown().await });
-        if timeout(END_MAX, ended).await.is_err() {
-            tracing::warn!("Raft did not end in time");
-        }
         self.tasks.close();
         if timeout(END_MAX, self.tasks.wait()).await.is_err() {
-            tracing::warn!("tasks did not end in time");
+            tracing::warn!("Raft, or a task, did not end in time");
         }
         self.store_close().await;
         let own_runtime = self.own_runtime.lock().take();

@@ -1,6 +1,5 @@
 //! What this node says about itself and the cluster.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{ClusterStatus, Health, Inner, MemberRole, MemberStatus};
@@ -68,9 +67,15 @@ impl Inner {
         {
             health.not_live.push(format!("Raft has stopped: {reason}"));
         }
-        if self.stopping.load(Ordering::Acquire) {
+        if self.leaving.is_cancelled() {
             health.not_ready.push("this node is stopping".to_owned());
         }
+        let trouble = self
+            .store
+            .lock()
+            .as_ref()
+            .and_then(|hold| hold.control.trouble());
+        health.not_ready.extend(trouble);
         if let Situation::Waiting(reason) = &*self.situation.borrow() {
             health.not_ready.push(reason.clone());
             return health;

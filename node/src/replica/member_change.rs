@@ -1,14 +1,17 @@
 //! A change of the membership on its way to the leader.
+//!
+//! The change itself runs in a task of the replica: whoever waits for it may give up at any moment,
+//! and it goes on to its end or its deadline all the same.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::propose::remaining_ms;
 use super::route::Route;
 use super::{Inner, MemberError};
-use crate::members::{MemberParts, change_here};
+use crate::members::{MemberParts, Turn, change_here};
 use crate::peers::wire::{MemberChange, MemberReply, Reply, Request};
 
 /// Pause before a change that was surely not made is tried again.
@@ -28,7 +31,7 @@ impl Inner {
     }
 
     pub(super) async fn member_change(
-        &self,
+        self: &Arc<Self>,
         change: MemberChange,
         deadline: Instant,
     ) -> Result<(), MemberError> {
@@ -61,23 +64,55 @@ impl Inner {
         }
     }
 
-    /// Makes a change on this node, if it leads. A leader that is to leave hands over first; the
-    /// next one removes it.
+    /// Makes a change on this node, if it leads. Dropping the future does not stop the change.
     pub(super) async fn member_change_here(
-        &self,
+        self: &Arc<Self>,
         change: MemberChange,
         deadline: Instant,
     ) -> MemberReply {
-        let standing = self.consensus.standing();
-        let leaves = change
-            == MemberChange::Remove {
-                id: self.local.node_id(),
-            };
-        if leaves && standing.leadership.is_me && standing.members.voter_ids().len() > 1 {
-            self.hand_over().await;
+        if self.leaving.is_cancelled() {
             return MemberReply::NotLeader;
         }
-        change_here(self.member_parts(), change, deadline).await
+        let inner = Arc::clone(self);
+        let change = async move { inner.member_change_in_turn(change, deadline).await };
+        // A node that stops hands over at once; the next leader finishes what is half done.
+        let task = self.leaving.clone().run_until_cancelled_owned(change);
+        match self.tasks.spawn_on(task, &self.runtime).await {
+            Ok(Some(reply)) => reply,
+            Ok(None) => MemberReply::OutcomeUnknown,
+            Err(error) => {
+                tracing::error!(%error, "a change of the membership ended on a bug");
+                MemberReply::OutcomeUnknown
+            }
+        }
+    }
+
+    async fn member_change_in_turn(&self, change: MemberChange, deadline: Instant) -> MemberReply {
+        let Ok(turn) = timeout_at(deadline, self.members.turn()).await else {
+            return MemberReply::InProgress;
+        };
+        let standing = self.consensus.standing();
+        let me = self.local.node_id();
+        let leaves = change == MemberChange::Remove { id: me };
+        if leaves && standing.leadership.is_me && standing.members.voter_ids().len() > 1 {
+            return self.leave(&turn).await;
+        }
+        change_here(self.member_parts(), &turn, change, deadline).await
+    }
+
+    /// A leader that is to be removed hands over first, if the others can do without it; the next
+    /// one removes it.
+    async fn leave(&self, turn: &Turn<'_>) -> MemberReply {
+        if let Err(reason) = self.member_parts().quorum_without_me().await {
+            return MemberReply::WouldLoseQuorum { reason };
+        }
+        if self.hand_over(Some(turn)).await {
+            return MemberReply::NotLeader;
+        }
+        MemberReply::WouldLoseQuorum {
+            reason: "this node leads, and no other voter has taken the leadership over; try again"
+                .to_owned(),
+        }
     }
 }
 

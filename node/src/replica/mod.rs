@@ -10,6 +10,7 @@
 
 mod error;
 mod freshness;
+mod gauges;
 mod hand_over;
 mod health;
 mod member_change;
@@ -30,13 +31,12 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use allocator::command::Envelope;
 use parking_lot::Mutex;
 use raft_store::{AppliedState, StoreControl, StoreFailure, StoreTasks};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -86,10 +86,18 @@ struct Inner {
     members: Arc<MemberChanges>,
     situation: watch::Receiver<Situation>,
     started: Instant,
-    stopping: AtomicBool,
+    /// Ends all of the replica.
     stop: CancellationToken,
+    /// This node is about to stop: it hands over and leads no more. Cancelled with `stop`.
+    leaving: CancellationToken,
+    /// It has handed over, or had nothing to hand over.
+    retired: OnceCell<()>,
     tasks: TaskTracker,
     runtime: tokio::runtime::Handle,
+    /// Where requests are worked on, away from Raft.
+    callers: tokio::runtime::Handle,
+    /// Places for commands that peers want tried out here.
+    dry_runs: Arc<Semaphore>,
     own_runtime: Mutex<Option<OwnRuntime>>,
     store: Mutex<Option<StoreHold>>,
 }
@@ -116,7 +124,7 @@ impl Replica {
         let mut crashed = self.inner.crashed.clone();
         let mut leadership = self.inner.consensus.leadership();
         loop {
-            if self.inner.stopping.load(Ordering::Acquire) {
+            if self.inner.leaving.is_cancelled() {
                 return std::future::pending().await;
             }
             if let Some(failure) = &*failure.borrow_and_update() {

@@ -210,16 +210,20 @@ async fn forwarded(
             Ok(Answered { answer, index })
         }
         Ok(Reply::Proposed(ForwardReply::NotProposed(why))) => Err(Unanswered::NotProposed(why)),
+        // What answers for a node that is stopping has not looked at the command.
+        Ok(Reply::Unable { .. }) => Err(Unanswered::NotProposed(NotProposed::NotLeader)),
         Ok(_) => Err(Unanswered::OutcomeUnknown),
         Err(error) => Err(unsent(&error)),
     }
 }
 
 fn unsent(error: &CallError) -> Unanswered {
-    if error.was_sent() {
-        Unanswered::OutcomeUnknown
-    } else {
-        Unanswered::NotProposed(NotProposed::NotLeader)
+    match error {
+        CallError::NoReply(_) => Unanswered::OutcomeUnknown,
+        CallError::Congested => Unanswered::NotProposed(NotProposed::TooBusy),
+        CallError::NotSent(_) | CallError::Refused(_) => {
+            Unanswered::NotProposed(NotProposed::NotLeader)
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use raft_store::SnapshotFile;
-use raft_store::codec::{self, SnapshotMetaRecord, VoteRecord};
+use raft_store::codec::{SnapshotMetaRecord, VoteRecord};
 use raft_store::types::SnapshotMeta;
+use raft_store::{SnapshotFile, StoreControl};
 use tokio::time::Instant;
 
 use super::Inner;
@@ -35,8 +35,8 @@ impl PeerService {
 }
 
 impl Service for PeerService {
-    fn answer(&self, peer: u64, request: Request) -> ServiceFuture<Reply> {
-        self.with(|inner| Box::pin(async move { inner.answer(peer, request).await }))
+    fn answer(&self, peer: u64, request: Request, bytes: usize) -> ServiceFuture<Reply> {
+        self.with(|inner| Box::pin(async move { inner.answer(peer, request, bytes).await }))
     }
 
     fn snapshot_begin(
@@ -45,9 +45,10 @@ impl Service for PeerService {
         meta: SnapshotMetaRecord,
         _bytes: u64,
     ) -> ServiceFuture<Result<Box<dyn SnapshotSink>, Reply>> {
-        let consensus = self.0.upgrade().map(|inner| inner.consensus.clone());
+        let replica = Weak::clone(&self.0);
+        let parts = parts(&replica);
         Box::pin(async move {
-            let consensus = consensus.ok_or_else(|| unable("this node is stopping"))?;
+            let (consensus, store, _) = parts.ok_or_else(|| unable("this node is stopping"))?;
             let newer = consensus
                 .newer_vote_than(vote)
                 .await
@@ -55,12 +56,12 @@ impl Service for PeerService {
             if let Some(vote) = newer {
                 return Err(Reply::SnapshotDone { vote });
             }
-            let file = consensus
-                .snapshot_begin()
-                .await
-                .map_err(|error| unable(&error.to_string()))?;
+            // Not by way of openraft, for which a full disk is the end.
+            let file = store
+                .snapshot_create()
+                .map_err(|error| unable(&format!("no room for a snapshot: {error}")))?;
             let sink = Sink {
-                consensus,
+                replica,
                 vote,
                 meta: meta.into(),
                 file,
@@ -70,12 +71,20 @@ impl Service for PeerService {
     }
 }
 
+/// What the installation of a snapshot takes, as long as the replica is there.
+fn parts(replica: &Weak<Inner>) -> Option<(Consensus, StoreControl, Option<u64>)> {
+    let inner = replica.upgrade()?;
+    let store = inner.store.lock().as_ref()?.control.clone();
+    let applied = inner.applied.at().index;
+    Some((inner.consensus.clone(), store, applied))
+}
+
 /// Where a snapshot's bytes go, and what happens when they are all there.
 struct Sink {
-    consensus: Consensus,
+    replica: Weak<Inner>,
     vote: VoteRecord,
     meta: SnapshotMeta,
-    file: Box<SnapshotFile>,
+    file: SnapshotFile,
 }
 
 impl SnapshotSink for Sink {
@@ -85,18 +94,38 @@ impl SnapshotSink for Sink {
 
     fn install(self: Box<Self>) -> ServiceFuture<Result<VoteRecord, String>> {
         let Sink {
-            consensus,
+            replica,
             vote,
             meta,
             file,
         } = *self;
+        let parts = parts(&replica);
         Box::pin(async move {
+            let (consensus, store, applied) = parts.ok_or("this node is stopping")?;
+            if meta.last_log_id.map(|id| id.index) <= applied {
+                // It tells nothing new, and openraft passes it over; it must not get a name that would
+                // explain a log which has lost its end.
+                return consensus
+                    .snapshot_install(vote, meta, Box::new(file))
+                    .await
+                    .map_err(|error| error.to_string());
+            }
+            // Openraft purges the log as soon as it hears of the snapshot, and stops for good when it
+            // does not check: it has to be checked and durable before.
+            let received = store.snapshot_receive(meta.clone(), file).await;
+            let file = received.map_err(|error| with_causes(&error))?;
             consensus
-                .snapshot_install(vote, meta, file)
+                .snapshot_install(vote, meta, Box::new(file))
                 .await
                 .map_err(|error| error.to_string())
         })
     }
+}
+
+/// An error with what caused it, for the sender's log.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn unable(reason: &str) -> Reply {
@@ -106,7 +135,7 @@ fn unable(reason: &str) -> Reply {
 }
 
 impl Inner {
-    async fn answer(&self, peer: u64, request: Request) -> Reply {
+    async fn answer(self: Arc<Self>, peer: u64, request: Request, bytes: usize) -> Reply {
         match request {
             Request::Append(append) => match self.consensus.append(append).await {
                 Ok(reply) => Reply::Append(reply),
@@ -119,7 +148,7 @@ impl Inner {
             Request::WouldVote { last } => Reply::WouldVote {
                 yes: self.consensus.would_vote(last),
             },
-            Request::Propose(forward) => Reply::Proposed(self.answer_propose(forward).await),
+            Request::Propose(forward) => Reply::Proposed(self.answer_propose(forward, bytes).await),
             Request::DryRun(forward) => Reply::Proposed(self.answer_dry_run(forward).await),
             Request::ReadIndex { remaining_ms } => {
                 Reply::ReadIndex(self.answer_read_index(remaining_ms).await)
@@ -135,6 +164,7 @@ impl Inner {
                 let deadline = Instant::now() + Duration::from_millis(remaining_ms.into());
                 Reply::Member(self.member_change_here(change, deadline).await)
             }
+            Request::TakeOver if self.leaving.is_cancelled() => unable("this node is stopping"),
             Request::TakeOver => match self.consensus.elect().await {
                 Ok(()) => Reply::TakingOver,
                 Err(error) => unable(&error.to_string()),
@@ -148,21 +178,35 @@ impl Inner {
     }
 
     /// One hop: what was forwarded here is proposed here or not at all.
-    async fn answer_propose(&self, forward: Forward) -> ForwardReply {
+    async fn answer_propose(&self, forward: Forward, bytes: usize) -> ForwardReply {
         let deadline = Instant::now() + Duration::from_millis(forward.remaining_ms.into());
         if !matches!(self.router.route(), Route::Me(_)) {
             return ForwardReply::NotProposed(NotProposed::NotLeader);
         }
-        let bytes = codec::encode(&forward).map_or(usize::MAX, |encoded| encoded.len());
         forward_reply(self.propose_here(forward.envelope, bytes, deadline).await)
     }
 
-    async fn answer_dry_run(&self, forward: Forward) -> ForwardReply {
+    /// Trying a command out is work that Raft's thread must not do.
+    async fn answer_dry_run(self: Arc<Self>, forward: Forward) -> ForwardReply {
         let deadline = Instant::now() + Duration::from_millis(forward.remaining_ms.into());
         if !matches!(self.router.route(), Route::Me(_)) {
             return ForwardReply::NotProposed(NotProposed::NotLeader);
         }
-        forward_reply(self.dry_run_here(&forward.envelope, deadline).await)
+        let Ok(place) = Arc::clone(&self.dry_runs).try_acquire_owned() else {
+            return ForwardReply::NotProposed(NotProposed::TooBusy);
+        };
+        let (inner, stop) = (Arc::clone(&self), self.stop.clone());
+        let trying = async move {
+            let _place = place;
+            forward_reply(inner.dry_run_here(&forward.envelope, deadline).await)
+        };
+        let tried = self
+            .tasks
+            .spawn_on(stop.run_until_cancelled_owned(trying), &self.callers);
+        match tried.await {
+            Ok(Some(reply)) => reply,
+            Ok(None) | Err(_) => ForwardReply::NotProposed(NotProposed::NotLeader),
+        }
     }
 
     async fn answer_read_index(&self, remaining_ms: u32) -> ReadIndexReply {

@@ -2,14 +2,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use futures::FutureExt;
 use parking_lot::Mutex;
 use raft_store::StoreOptions;
 use raft_store::env::Env;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +27,9 @@ use crate::consensus::Consensus;
 use crate::formation::{Formation, LocalNode, Situation};
 use crate::members::MemberChanges;
 use crate::peers::{Directory, Listener, Local, Net, Server, TokioListener};
+
+/// Most commands of peers that are tried out here at a time; one more is refused as too busy.
+const DRY_RUNS_MAX: usize = 64;
 
 impl Replica {
     /// Opens the store, listens for peers, and begins to form or join the cluster. It returns as
@@ -48,7 +50,11 @@ impl Replica {
         let runtime = own_runtime
             .as_ref()
             .map_or_else(Handle::current, |own| own.handle().clone());
-        let starting = start(env, net, options, runtime.clone(), own_runtime);
+        let runtimes = Runtimes {
+            raft: runtime.clone(),
+            callers: Handle::current(),
+        };
+        let starting = start(env, net, options, runtimes, own_runtime);
         // Everything from here on belongs to Raft's runtime: sockets and timers are made there.
         match runtime.spawn(starting).await {
             Ok(started) => started,
@@ -66,13 +72,25 @@ fn check(options: &ReplicaOptions) -> Result<(), StartError> {
     Ok(())
 }
 
+/// Where what runs.
+struct Runtimes {
+    /// Raft and the peers.
+    raft: Handle,
+    /// Whoever uses the replica.
+    callers: Handle,
+}
+
 async fn start(
     env: Arc<dyn Env>,
     net: Arc<dyn Net>,
     options: ReplicaOptions,
-    runtime: Handle,
+    runtimes: Runtimes,
     own_runtime: Option<OwnRuntime>,
 ) -> Result<Replica, StartError> {
+    let Runtimes {
+        raft: runtime,
+        callers,
+    } = runtimes;
     let store_options = StoreOptions {
         observer: Arc::new(MetricsObserver),
         ..options.store
@@ -104,6 +122,7 @@ async fn start(
         Arc::clone(&peers),
         store.log,
         store.machine,
+        store.control.clone(),
     );
     let (consensus, raft_tasks) = started
         .await
@@ -159,10 +178,13 @@ async fn start(
         members: Arc::new(MemberChanges::default()),
         situation: situation_watch,
         started: Instant::now(),
-        stopping: AtomicBool::new(false),
+        leaving: stop.child_token(),
+        retired: OnceCell::new(),
         stop: stop.clone(),
         tasks: tasks.clone(),
         runtime: runtime.clone(),
+        callers,
+        dry_runs: Arc::new(Semaphore::new(DRY_RUNS_MAX)),
         own_runtime: Mutex::new(own_runtime),
         store: Mutex::new(Some(StoreHold {
             control: store.control,

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::Inner;
+use super::gauges::Gauges;
 use crate::members;
 use crate::peers::Target;
 use crate::peers::hello::LinkKind;
@@ -25,6 +26,8 @@ const FIRST_ROUNDS_EVERY: Duration = Duration::from_millis(20);
 const REPORT_MAX: Duration = Duration::from_millis(900);
 /// A wall clock further than this from the majority's is warned about.
 const APART_MAX_SECONDS: f64 = 10.0;
+/// A member that was heard within this time goes on reading the log.
+const THERE: Duration = Duration::from_secs(3);
 
 /// What peers have last reported, and when.
 #[derive(Debug, Default)]
@@ -49,6 +52,7 @@ impl Reports {
 /// Runs the rounds until the replica is gone.
 pub(super) async fn run(replica: Weak<Inner>) {
     let mut apart = false;
+    let mut gauges = Gauges::default();
     let mut pause = Duration::ZERO;
     loop {
         sleep(pause).await;
@@ -60,7 +64,9 @@ pub(super) async fn run(replica: Weak<Inner>) {
         inner.forget_strangers();
         members::finish_half_done(inner.member_parts()).await;
         inner.bound_log().await;
-        inner.gauges();
+        let applied_index = inner.applied.at().index.unwrap_or(0);
+        let apart_seconds = inner.clock.apart_seconds();
+        gauges.set(&inner.consensus.standing(), applied_index, apart_seconds);
         pause = if inner.clock.apart_seconds().is_some() {
             ROUND_EVERY
         } else {
@@ -107,7 +113,6 @@ impl Inner {
         let Some(seconds) = self.clock.apart_seconds() else {
             return;
         };
-        metrics::gauge!("ipam_raft_clock_apart_seconds").set(seconds);
         let now_apart = seconds.abs() > APART_MAX_SECONDS;
         if now_apart && !*apart {
             tracing::warn!(
@@ -127,8 +132,18 @@ impl Inner {
         }
     }
 
-    /// Has a snapshot built and the log purged when the store says that it is time; no purge while
-    /// a follower is being sent a snapshot, whose log would end before the leader's begins.
+    /// The end of the shortest log among the members that are there. One that is not holds nothing back.
+    fn least_matched(&self) -> Option<u64> {
+        let is_there = |id: u64| {
+            let heard = self.peers.heard(id);
+            heard.is_some_and(|heard| heard.elapsed() < THERE)
+        };
+        let standing = self.consensus.standing();
+        let matched = standing.matched.iter().filter(|(id, _)| is_there(**id));
+        matched.filter_map(|(_, matched)| *matched).min()
+    }
+
+    /// Has a snapshot built and the log purged when the store says that it is time.
     async fn bound_log(&self) {
         let Some(control) = self.store.lock().as_ref().map(|hold| hold.control.clone()) else {
             return;
@@ -136,39 +151,45 @@ impl Inner {
         if control.snapshot_due() && self.consensus.snapshot_build().await.is_err() {
             return;
         }
-        if self.consensus.snapshots_on_the_way() > 0 {
+        let Some(due) = control.purge_due() else {
             return;
-        }
-        if let Some(upto) = control.purge_due()
-            && let Err(error) = self.consensus.purge(upto.index).await
-        {
+        };
+        let oldest = self.consensus.oldest_snapshot_on_the_way();
+        let needed = [oldest, self.least_matched()].into_iter().flatten();
+        let upto = purge_upto(due.index, needed.min(), control.log_too_long());
+        if let Err(error) = self.consensus.purge(upto).await {
             tracing::debug!(%error, "the log was not purged");
-        }
-    }
-
-    fn gauges(&self) {
-        let standing = self.consensus.standing();
-        let applied = self.applied.at().index.unwrap_or(0);
-        let last = standing.last_log_index().unwrap_or(0);
-        metrics::gauge!("ipam_raft_term").set(gauge(standing.leadership.term));
-        metrics::gauge!("ipam_raft_is_leader").set(if standing.leadership.is_me {
-            1.0
-        } else {
-            0.0
-        });
-        metrics::gauge!("ipam_raft_last_log_index").set(gauge(last));
-        metrics::gauge!("ipam_raft_applied_index").set(gauge(applied));
-        for (id, matched) in &standing.matched {
-            let lag = last.saturating_sub(matched.unwrap_or(0));
-            metrics::gauge!("ipam_raft_peer_lag", "peer" => id.to_string()).set(gauge(lag));
         }
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a metric; such numbers stay below 2^52"
-)]
-fn gauge(value: u64) -> f64 {
-    value as f64
+/// Up to where to purge: not beyond what a follower has, or will have with the snapshot that it is being
+/// sent, or its log would end before the leader's begins. One for whom the log grows too long has to
+/// begin anew.
+fn purge_upto(due: u64, needed_after: Option<u64>, too_long: bool) -> u64 {
+    needed_after
+        .filter(|_| !too_long)
+        .map_or(due, |needed| needed.min(due))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::purge_upto;
+
+    #[test]
+    fn a_snapshot_on_the_way_holds_the_log_back_from_its_end_and_not_for_ever() {
+        let cases = [
+            (100, None, false, 100),
+            (100, Some(80), false, 80),
+            (100, Some(120), false, 100),
+            (100, Some(80), true, 100),
+        ];
+        for (due, oldest, too_long, expected) in cases {
+            assert_eq!(
+                purge_upto(due, oldest, too_long),
+                expected,
+                "{due}, {oldest:?}, {too_long}"
+            );
+        }
+    }
 }

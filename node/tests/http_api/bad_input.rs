@@ -465,7 +465,7 @@ fn paths_and_queries() -> Vec<Case> {
             "",
             PARAMETER_REFUSED,
             "x",
-            "no parameter",
+            "consistency",
         ),
         case(
             "GET",

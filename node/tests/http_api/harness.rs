@@ -241,10 +241,14 @@ impl Answer {
             );
         }
         assert!(self.body["retryable"].is_boolean(), "{context}: {self:?}");
-        assert!(
-            self.header("ipam-revision").is_some(),
-            "{context}: {self:?}"
-        );
+        let revision = self.header("ipam-revision");
+        assert!(revision.is_some(), "{context}: {self:?}");
+        // A node that has no state yet has no revision to tell of.
+        let known = revision.filter(|revision| *revision != "0");
+        let told = self.body["revision"].as_u64().map(|told| told.to_string());
+        assert_eq!(told.as_deref(), known, "{context}: {self:?}");
+        let allow = self.header("allow");
+        assert_eq!(allow.is_some(), status == 405, "{context}: {self:?}");
     }
 }
 

@@ -33,6 +33,9 @@ async fn every_answer_tells_the_revision_and_the_leader_and_a_local_read_its_age
         ("/v1/tenants/acme/claims/none", true),
         ("/v1/tenants/acme/claims?limit=1", true),
         ("/v1/tenants/acme/lookup/10.0.0.0", true),
+        ("/v1/cluster", true),
+        ("/v1/cluster?consistency=linearizable", false),
+        ("/v1/cluster/digest", true),
     ] {
         let answer = node.get(path).await;
         assert_eq!(
@@ -91,6 +94,11 @@ async fn a_read_waits_for_the_revision_that_the_caller_has_seen() {
         .await;
     ahead.assert_problem(503, "stale", "a revision that does not come");
     assert_eq!(ahead.header("retry-after"), Some("1"));
+    for path in ["/v1/cluster", "/v1/cluster/digest"] {
+        let ahead = [("if-min-revision", "999999")];
+        let ahead = node.send("GET", path, &ahead, "").await;
+        ahead.assert_problem(503, "stale", path);
+    }
     let wrong = node
         .send("GET", "/v1/tenants/acme", &[("if-min-revision", "x")], "")
         .await;

@@ -4,8 +4,10 @@
 
 mod bad_input;
 mod contract;
+mod edge;
 mod harness;
 mod headers;
 mod limits;
+mod members;
 mod metrics;
 mod operations;

@@ -39,6 +39,7 @@ async fn a_claim_is_made_repeated_shown_found_and_released() {
         .await;
     not_so.assert_problem(405, "delete_the_claim", "an allocation");
     assert_eq!(not_so.body["claim"], "c", "{not_so:?}");
+    assert_eq!(not_so.header("allow"), Some("GET, HEAD"));
 
     let generation = made.body["status"]["generation"].as_u64().unwrap();
     let stale = node

@@ -26,7 +26,10 @@ pub enum DigestAnswer {
     /// That revision has not been reached.
     NotYet,
     /// The entry is older than those that are remembered.
-    Gone,
+    Gone {
+        /// The lowest revision that can be asked for.
+        oldest: u64,
+    },
 }
 
 /// The last entries' digests, oldest first; revisions never fall.
@@ -70,7 +73,9 @@ impl DigestRing {
                 .map_or(DigestAnswer::NotYet, |mark| DigestAnswer::At(*mark));
         };
         if wanted <= self.floor {
-            return DigestAnswer::Gone;
+            return DigestAnswer::Gone {
+                oldest: self.floor.saturating_add(1),
+            };
         }
         let first = self.marks.partition_point(|mark| mark.revision < wanted);
         self.marks
@@ -109,7 +114,7 @@ mod tests {
             ring.push(mark(index, revision));
         }
         let cases = [
-            (Some(0), DigestAnswer::Gone),
+            (Some(0), DigestAnswer::Gone { oldest: 1 }),
             (Some(1), DigestAnswer::At(mark(2, 3))),
             (Some(3), DigestAnswer::At(mark(2, 3))),
             (Some(4), DigestAnswer::At(mark(5, 7))),
@@ -128,7 +133,7 @@ mod tests {
         for index in 1..=entries + 2 {
             ring.push(mark(index, index));
         }
-        assert_eq!(ring.at(Some(2)), DigestAnswer::Gone);
+        assert_eq!(ring.at(Some(2)), DigestAnswer::Gone { oldest: 3 });
         assert_eq!(ring.at(Some(3)), DigestAnswer::At(mark(3, 3)));
     }
 
@@ -140,9 +145,9 @@ mod tests {
         }
         let after = DigestRing::starting(5, before.reached());
         assert_eq!(after.at(Some(5)), DigestAnswer::At(mark(2, 5)));
-        assert_eq!(after.at(Some(4)), DigestAnswer::Gone);
+        assert_eq!(after.at(Some(4)), DigestAnswer::Gone { oldest: 5 });
         let unknown = DigestRing::starting(5, None);
-        assert_eq!(unknown.at(Some(5)), DigestAnswer::Gone);
+        assert_eq!(unknown.at(Some(5)), DigestAnswer::Gone { oldest: 6 });
         assert_eq!(unknown.at(Some(6)), DigestAnswer::NotYet);
     }
 }

@@ -92,7 +92,7 @@ struct Inner {
     mid_entry: bool,
     /// A command has begun and not ended: seen by others only after a panic in the middle of it.
     mid_command: bool,
-    cut_wanted: Option<CutReceiver>,
+    cuts_wanted: Vec<CutReceiver>,
 }
 
 impl AppliedState {
@@ -116,7 +116,7 @@ impl AppliedState {
                 digests,
                 mid_entry: false,
                 mid_command: false,
-                cut_wanted: None,
+                cuts_wanted: Vec::new(),
             }),
             at: watch::Sender::new(at),
             applied_bytes: AtomicU64::new(0),
@@ -198,7 +198,7 @@ impl AppliedState {
     pub(crate) fn cut_at_boundary(&self, receive: impl FnOnce(StateCut) + Send + Sync + 'static) {
         let mut inner = self.inner.write();
         if inner.mid_entry {
-            inner.cut_wanted = Some(Box::new(receive));
+            inner.cuts_wanted.push(Box::new(receive));
         } else {
             let cut = self.cut_of(&mut inner);
             drop(inner);
@@ -259,7 +259,7 @@ impl AppliedState {
             index: Some(id.index),
             revision,
         });
-        if let Some(receive) = inner.cut_wanted.take() {
+        for receive in std::mem::take(&mut inner.cuts_wanted) {
             receive(self.cut_of(inner));
         }
         revision

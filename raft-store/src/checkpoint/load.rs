@@ -43,7 +43,7 @@ pub(crate) fn load(
     scanned.map_err(CheckpointError::Store)?;
     match failed {
         Some(error) => Err(error),
-        None => reading.finish(),
+        None => reading.finish(store.was_completed()),
     }
 }
 
@@ -152,7 +152,7 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<LoadedCheckpoint, CheckpointError> {
+    fn finish(mut self, completed: bool) -> Result<LoadedCheckpoint, CheckpointError> {
         self.close_manifest()?;
         let Self {
             current,
@@ -172,6 +172,9 @@ impl Reading {
             )));
         }
         let Some(current) = current else {
+            if completed {
+                return Err(damaged("the row that names the cut is missing".to_owned()));
+            }
             return Ok(LoadedCheckpoint {
                 loaded: None,
                 manifest,

@@ -22,6 +22,7 @@ struct Memory {
     durable: Rows,
     pending: Vec<Vec<RowChange>>,
     aside: u32,
+    completed: bool,
     generation: u64,
 }
 
@@ -34,6 +35,7 @@ impl MemoryBackend {
             durable: Rows::new(),
             pending: Vec::new(),
             aside: 0,
+            completed: false,
             generation: 0,
         })))
     }
@@ -66,6 +68,18 @@ impl MemoryBackend {
         true
     }
 
+    /// Removes one row at rest, counted round. False when there is none.
+    pub fn lose(&self, row: usize) -> bool {
+        let mut memory = self.0.lock();
+        let rows = memory.durable.len();
+        let Some(key) = memory.durable.keys().nth(row % rows.max(1)).cloned() else {
+            return false;
+        };
+        memory.durable.remove(&key);
+        memory.current = memory.durable.clone();
+        true
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.0.lock().current.len()
@@ -89,6 +103,7 @@ impl AppliedBackend for MemoryBackend {
     fn move_aside(&self, _reason: &str) -> io::Result<()> {
         let mut memory = self.0.lock();
         memory.aside += 1;
+        memory.completed = false;
         memory.current.clear();
         memory.durable.clear();
         memory.pending.clear();
@@ -141,6 +156,14 @@ impl AppliedStore for MemoryStore {
 
     fn confirm(&mut self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn completed(&mut self) -> io::Result<()> {
+        self.alive(|memory| memory.completed = true)
+    }
+
+    fn was_completed(&self) -> bool {
+        self.memory.lock().completed
     }
 }
 

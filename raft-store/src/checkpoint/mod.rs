@@ -61,6 +61,16 @@ pub trait AppliedStore: Send + fmt::Debug {
     /// # Errors
     /// That could not be noted.
     fn confirm(&mut self) -> io::Result<()>;
+
+    /// A checkpoint was completed: notes it durably, if that was not done before. From now on a store
+    /// without one is damaged, and what was moved aside before may go.
+    ///
+    /// # Errors
+    /// That could not be noted.
+    fn completed(&mut self) -> io::Result<()>;
+
+    /// Whether a checkpoint was ever completed.
+    fn was_completed(&self) -> bool;
 }
 
 /// Where an [`AppliedStore`] comes from: sled in production, memory that crashes in the simulation.

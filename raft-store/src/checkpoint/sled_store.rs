@@ -14,11 +14,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::{AppliedBackend, AppliedStore, RowChange, RowVisitor};
+use crate::open::is_of_the_system;
 
 /// sled's page cache; the state is served from our own memory.
 const CACHE_SIZE: u64 = 32 << 20;
 /// Stands in the directory while it is being opened.
 const MARKER: &str = "opening";
+/// Stands in the directory once a checkpoint was completed in it.
+const COMPLETED: &str = "completed";
 /// How many directories that were moved aside are kept.
 const ASIDE_MAX: usize = 2;
 
@@ -56,15 +59,8 @@ impl SledBackend {
     }
 }
 
-impl AppliedBackend for SledBackend {
-    fn open(&self) -> io::Result<Box<dyn AppliedStore>> {
-        std::fs::create_dir_all(&self.dir)?;
-        if self.marker().try_exists()? {
-            return Err(io::Error::other(
-                "an earlier attempt to open it did not finish",
-            ));
-        }
-        self.remove_leftovers()?;
+impl SledBackend {
+    fn open_marked(&self) -> io::Result<Box<dyn AppliedStore>> {
         File::create(self.marker())?.sync_all()?;
         sync_dir(&self.dir)?;
         let open = || {
@@ -85,34 +81,35 @@ impl AppliedBackend for SledBackend {
         Ok(Box::new(SledStore {
             db,
             file,
-            marker: self.marker(),
+            dir: self.dir.clone(),
+            completed: self.dir.join(COMPLETED).try_exists()?,
         }))
+    }
+}
+
+impl AppliedBackend for SledBackend {
+    fn open(&self) -> io::Result<Box<dyn AppliedStore>> {
+        std::fs::create_dir_all(&self.dir)?;
+        if self.marker().try_exists()? {
+            return Err(io::Error::other(
+                "an earlier attempt to open it did not finish",
+            ));
+        }
+        self.remove_leftovers()?;
+        let opened = self.open_marked();
+        if let Err(error) = &opened
+            && is_of_the_system(error)
+        {
+            // It says nothing about what is in the directory: the next attempt is a first one again.
+            std::fs::remove_file(self.marker()).ok();
+        }
+        opened
     }
 
     fn move_aside(&self, reason: &str) -> io::Result<()> {
-        let name = self
-            .dir
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let prefix = format!("{name}.aside.");
-        let mut aside = Vec::new();
-        for entry in std::fs::read_dir(self.parent())? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let number = name
-                .strip_prefix(&prefix)
-                .and_then(|rest| rest.split('.').next())
-                .map(str::parse::<u64>);
-            if let Some(Ok(number)) = number {
-                aside.push((number, entry.path()));
-            }
-        }
-        aside.sort();
+        let prefix = aside_prefix(&self.dir);
+        let aside = aside(self.parent(), &prefix)?;
         let next = aside.last().map_or(1, |(number, _)| number + 1);
-        for (_, old) in aside.iter().rev().skip(ASIDE_MAX - 1) {
-            std::fs::remove_dir_all(old)?;
-        }
         let target = self.parent().join(format!("{prefix}{next}.{reason}"));
         if self.dir.try_exists()? {
             std::fs::rename(&self.dir, &target)?;
@@ -123,13 +120,38 @@ impl AppliedBackend for SledBackend {
     }
 }
 
+fn aside_prefix(dir: &Path) -> String {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    format!("{name}.aside.")
+}
+
+/// The directories that were moved aside, with their numbers, in order.
+fn aside(parent: &Path, prefix: &str) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut aside = Vec::new();
+    for entry in std::fs::read_dir(parent)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split('.').next())
+            .map(str::parse::<u64>);
+        if let Some(Ok(number)) = number {
+            aside.push((number, entry.path()));
+        }
+    }
+    aside.sort();
+    Ok(aside)
+}
+
 /// An open database.
 #[derive(Debug)]
 struct SledStore {
     db: sled::Db,
     /// sled's own file, for the sync that it does not do.
     file: File,
-    marker: PathBuf,
+    dir: PathBuf,
+    /// A checkpoint was completed, and this is noted.
+    completed: bool,
 }
 
 impl AppliedStore for SledStore {
@@ -164,8 +186,27 @@ impl AppliedStore for SledStore {
     }
 
     fn confirm(&mut self) -> io::Result<()> {
-        std::fs::remove_file(&self.marker)?;
-        sync_dir(self.marker.parent().unwrap_or(Path::new(".")))
+        std::fs::remove_file(self.dir.join(MARKER))?;
+        sync_dir(&self.dir)
+    }
+
+    fn completed(&mut self) -> io::Result<()> {
+        if self.completed {
+            return Ok(());
+        }
+        File::create(self.dir.join(COMPLETED))?.sync_all()?;
+        sync_dir(&self.dir)?;
+        self.completed = true;
+        let parent = self.dir.parent().unwrap_or(Path::new("."));
+        let aside = aside(parent, &aside_prefix(&self.dir))?;
+        for (_, old) in aside.iter().rev().skip(ASIDE_MAX) {
+            std::fs::remove_dir_all(old)?;
+        }
+        Ok(())
+    }
+
+    fn was_completed(&self) -> bool {
+        self.completed
     }
 }
 

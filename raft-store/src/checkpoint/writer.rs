@@ -189,6 +189,7 @@ impl Checkpointer {
             }
             Stage::SyncSwitch => {
                 self.store.sync()?;
+                self.store.completed()?;
                 self.epoch = Some(job.epoch);
                 let before = std::mem::replace(
                     &mut self.manifest_rows,

@@ -27,6 +27,20 @@ pub(crate) struct Current {
     pub(crate) size: u64,
     /// It came from another node.
     pub(crate) received: bool,
+    /// It was damaged after it was written.
+    pub(crate) damaged: bool,
+}
+
+/// How far a file is on its way to count.
+#[derive(Debug, Default)]
+pub(crate) enum Naming {
+    /// Its bytes are to be made durable,
+    #[default]
+    Sync,
+    /// then it is to be given its name,
+    Name,
+    /// and then the name is to be made durable.
+    SyncName(Current),
 }
 
 /// The directory.
@@ -45,6 +59,8 @@ impl Snapshots {
         let listed = fs
             .create_dir_all(&dir)
             .and_then(|()| dir.parent().map_or(Ok(()), |above| fs.sync_dir(above)))
+            // A name that was given just before a crash of the process need not be durable yet.
+            .and_then(|()| fs.sync_dir(&dir))
             .and_then(|()| fs.list(&dir));
         let names = listed.map_err(io_error("listing", &dir))?;
         let opened = Self {
@@ -127,17 +143,59 @@ impl Snapshots {
         copy().map_err(io_error("copying", foreign.path()))
     }
 
-    /// Makes the bytes of a complete file durable: the first step of making it count.
-    pub(crate) fn sync(file: &SnapshotFile) -> Result<u64, SnapshotError> {
-        let synced = file.file().sync_all().and_then(|()| file.size());
-        synced.map_err(io_error("syncing", file.path()))
+    /// Does the next step of making a whole file count: sync it, give it its name, make the name
+    /// durable. In the end what counts: this one, or the one that is newer and stays.
+    pub(crate) fn step(
+        &self,
+        naming: &mut Naming,
+        file: &SnapshotFile,
+        meta: &SnapshotMeta,
+        received: bool,
+    ) -> Result<Option<Current>, SnapshotError> {
+        match naming {
+            Naming::Sync => {
+                let synced = file.file().sync_all();
+                synced.map_err(io_error("syncing", file.path()))?;
+                *naming = Naming::Name;
+                Ok(None)
+            }
+            Naming::Name => {
+                if let Some(newer) = self.newer_than(meta) {
+                    return Ok(Some(newer));
+                }
+                *naming = Naming::SyncName(self.name(file, meta, received)?);
+                Ok(None)
+            }
+            Naming::SyncName(named) => {
+                let synced = self.fs.sync_dir(&self.dir);
+                synced.map_err(io_error("naming", named.file.path()))?;
+                let before = self.current.lock().replace(named.clone());
+                let cleared = match before {
+                    Some(before) if before.damaged => self.move_aside(before.file.path()),
+                    Some(before) => self.remove(before.file.path()),
+                    None => Ok(()),
+                };
+                if let Err(error) = cleared {
+                    // The new one counts all the same, and the next start clears what is left.
+                    tracing::warn!(error = %crate::background::chain(&error), "an old snapshot stays");
+                }
+                Ok(Some(named.clone()))
+            }
+        }
     }
 
-    /// Gives a synced file its name, durably, after which it counts and the one before does not.
-    pub(crate) fn commit(
+    /// The snapshot that counts, if it is sound and covers more than another.
+    fn newer_than(&self, meta: &SnapshotMeta) -> Option<Current> {
+        let current = self.current.lock();
+        let newer =
+            |current: &&Current| !current.damaged && current.meta.last_log_id > meta.last_log_id;
+        current.as_ref().filter(newer).cloned()
+    }
+
+    fn name(
         &self,
         file: &SnapshotFile,
-        meta: SnapshotMeta,
+        meta: &SnapshotMeta,
         received: bool,
     ) -> Result<Current, SnapshotError> {
         let index = meta.last_log_id.map_or(0, |id| id.index);
@@ -149,21 +207,31 @@ impl Snapshots {
         let size = file.size().map_err(io_error("reading", file.path()))?;
         self.fs
             .rename(file.path(), &path)
-            .and_then(|()| self.fs.sync_dir(&self.dir))
             .map_err(io_error("naming", &path))?;
         file.keep();
-        let file = SnapshotFile::complete(path, file.shared());
-        let current = Current {
-            meta,
-            file,
+        Ok(Current {
+            meta: meta.clone(),
+            file: SnapshotFile::complete(path, file.shared()),
             size,
             received,
+            damaged: false,
+        })
+    }
+
+    /// Reads the snapshot that counts once more; whether it is sound. One that is not is replaced by
+    /// the next, whatever that covers, and no longer explains anything.
+    pub(crate) fn recheck(&self) -> bool {
+        let Some(current) = self.current() else {
+            return true;
         };
-        let before = self.current.lock().replace(current.clone());
-        if let Some(before) = before {
-            self.remove(before.file.path())?;
+        let Err(error) = verify(&current.file) else {
+            return true;
+        };
+        tracing::error!(path = %current.file.path().display(), %error, "the newest snapshot has been damaged since it was written");
+        if let Some(current) = &mut *self.current.lock() {
+            current.damaged = true;
         }
-        Ok(current)
+        false
     }
 
     /// The current snapshot turned out to be damaged: it no longer counts.
@@ -185,6 +253,7 @@ impl Snapshots {
                     file,
                     size,
                     received,
+                    damaged: false,
                 }))
             }
             Err(error @ SnapshotError::Io { .. }) => Err(error),

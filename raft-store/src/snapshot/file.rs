@@ -71,8 +71,7 @@ impl SnapshotFile {
         self.file.write_at(offset, bytes)
     }
 
-    /// Reads the whole file and checks it: what a receiver does before it hands the snapshot to
-    /// openraft, for which a damaged one is a failure of the node's own storage.
+    /// Reads the whole file and checks it, without making a state of it.
     ///
     /// # Errors
     /// It cannot be read, or is not a whole snapshot.
@@ -91,6 +90,11 @@ impl SnapshotFile {
 
     pub(crate) fn shared(&self) -> Arc<dyn File> {
         Arc::clone(&self.file)
+    }
+
+    /// Whether the file has its name.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.temporary.is_none()
     }
 
     /// The file has its name now: it stays.

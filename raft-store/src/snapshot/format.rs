@@ -110,14 +110,13 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    /// Writes the end. The file is for the caller to sync. Its size.
-    pub(crate) fn finish(mut self) -> io::Result<u64> {
+    /// Writes the end. The file is for the caller to sync.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.buffer.extend_from_slice(&END.to_le_bytes());
         self.buffer.extend_from_slice(&self.pages.to_le_bytes());
         self.flush()?;
         self.file
-            .write_at(self.offset, &self.checksum.to_le_bytes())?;
-        Ok(self.offset + 4)
+            .write_at(self.offset, &self.checksum.to_le_bytes())
     }
 
     fn framed(&mut self, record: &[u8]) {

@@ -3,9 +3,11 @@
 //! Invariants:
 //! 1. A snapshot's file is complete and synced before it has its name, and its name is synced
 //!    before anybody is told of it.
-//! 2. A file that does not check is never served and never installed; it is moved aside, not removed.
+//! 2. A file that does not check is never installed; it is moved aside, not removed, as soon as
+//!    there is another.
 //! 3. The name tells a snapshot that was received from one that was built here: only a received one
 //!    explains a state that is ahead of the log.
+//! 4. One that covers less never takes the place of one that covers more.
 
 mod directory;
 mod file;
@@ -17,7 +19,7 @@ use std::path::PathBuf;
 use allocator::pages::LoadError;
 use thiserror::Error;
 
-pub(crate) use self::directory::Snapshots;
+pub(crate) use self::directory::{Naming, Snapshots};
 pub use self::file::SnapshotFile;
 pub(crate) use self::format::{SnapshotWriter, load};
 use crate::codec::DecodeError;
@@ -72,4 +74,7 @@ pub enum SnapshotError {
         /// What was announced.
         announced: String,
     },
+    /// The store is stopping, or has failed.
+    #[error("the store has stopped")]
+    Stopped,
 }

@@ -199,15 +199,6 @@ impl Entries {
             .filter(|id| id.index == index)
     }
 
-    /// The last entry below `index`, or the last purged one where there is none.
-    pub(super) fn last_before(&self, index: u64) -> Option<LogId> {
-        let position = self.slots.partition_point(|slot| slot.id.index < index);
-        position
-            .checked_sub(1)
-            .map(|last| self.slots[last].id)
-            .or(self.purged)
-    }
-
     /// Bytes of the entries after `id`; of all where `None`.
     pub(super) fn bytes_after(&self, id: Option<LogId>) -> u64 {
         let index = id.map_or(0, |id| id.index + 1);

@@ -39,6 +39,12 @@ pub struct Position {
 }
 
 impl Position {
+    /// Before all segments.
+    pub(super) const ZERO: Self = Self {
+        segment: 0,
+        offset: 0,
+    };
+
     /// Where the first group of a segment is.
     pub(super) fn first(segment: u64) -> Self {
         Self {

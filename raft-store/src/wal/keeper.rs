@@ -1,13 +1,22 @@
 //! Keeps segment files: makes the next one before it is needed, deletes those that are not needed
 //! any more. Both can take long, and neither may hold up the writer.
+//!
+//! What fails is tried again. Segments are deleted in order, so that those that are left follow each
+//! other; and while the next segment cannot be made, others are told ([`Prepared::trouble`]), since
+//! the log ends for good when the current one is full.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::Place;
 use crate::env::{Core, File, Inbox, Next};
+
+/// Pause after a failure.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the keeper is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +33,7 @@ pub(super) struct Prepared {
     place: Place,
     size: u64,
     state: Mutex<PreparedState>,
+    trouble: Mutex<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -42,7 +52,13 @@ impl Prepared {
                 ready: None,
                 taken: current,
             }),
+            trouble: Mutex::default(),
         }
+    }
+
+    /// Why the next segment cannot be made, while that is so.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
     }
 
     /// The file of segment `number`, at least `size` bytes long, with its name durable. Waits for
@@ -86,7 +102,11 @@ impl Prepared {
     }
 
     fn delete(&self, number: u64) -> io::Result<()> {
-        self.place.fs.remove(&self.place.segment(number))?;
+        match self.place.fs.remove(&self.place.segment(number)) {
+            // Removed by the attempt before, whose sync failed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
         // One by one: a later segment must not be gone while an earlier one is still there.
         self.place.fs.sync_dir(&self.place.dir)
     }
@@ -96,32 +116,74 @@ impl Prepared {
 pub(super) struct Keeper {
     inbox: Inbox<KeeperRequest>,
     prepared: Arc<Prepared>,
+    prepare: Option<u64>,
+    /// In order of number; none is deleted while one before it is there.
+    delete: VecDeque<u64>,
 }
 
 impl Keeper {
     pub(super) fn new(inbox: Inbox<KeeperRequest>, prepared: Arc<Prepared>) -> Self {
-        Self { inbox, prepared }
+        Self {
+            inbox,
+            prepared,
+            prepare: None,
+            delete: VecDeque::new(),
+        }
+    }
+
+    /// Makes the segment that is wanted; false when that failed.
+    fn try_prepare(&mut self) -> bool {
+        let Some(number) = self.prepare else {
+            return true;
+        };
+        let result = self.prepared.prepare(number);
+        let mut trouble = self.prepared.trouble.lock();
+        match result {
+            Ok(()) => {
+                if trouble.take().is_some() {
+                    tracing::info!(number, "the next log segment is made after all");
+                }
+                self.prepare = None;
+                true
+            }
+            Err(error) => {
+                if trouble.is_none() {
+                    tracing::error!(number, %error, "the next log segment cannot be made; this node stops when the current one is full");
+                }
+                *trouble = Some(error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Deletes what is to be deleted, as far as it goes; false when that failed.
+    fn try_delete(&mut self) -> bool {
+        while let Some(number) = self.delete.front() {
+            if let Err(error) = self.prepared.delete(*number) {
+                tracing::warn!(number, %error, "a log segment could not be deleted; it is tried again");
+                return false;
+            }
+            self.delete.pop_front();
+        }
+        true
     }
 }
 
 impl Core for Keeper {
     fn step(&mut self) -> Next {
-        let Some(request) = self.inbox.pop() else {
-            return if self.inbox.is_closed() {
-                Next::Stop
-            } else {
-                Next::Wait(None)
-            };
-        };
-        let result = match request {
-            KeeperRequest::Prepare(number) => self.prepared.prepare(number),
-            KeeperRequest::Delete(number) => self.prepared.delete(number),
-        };
-        if let Err(error) = result {
-            // The writer makes the segment itself when it comes to that, and fails if it cannot;
-            // a segment that stays is deleted after the next start.
-            tracing::warn!(?request, %error, "a log segment could not be made or deleted ahead of time");
+        for request in self.inbox.take() {
+            match request {
+                KeeperRequest::Prepare(number) => self.prepare = Some(number),
+                KeeperRequest::Delete(number) => self.delete.push_back(number),
+            }
         }
-        Next::Again
+        let prepared = self.try_prepare();
+        let deleted = self.try_delete();
+        if self.inbox.is_closed() && self.inbox.is_empty() {
+            // What is left is deleted after the next start.
+            Next::Stop
+        } else {
+            Next::Wait((!prepared || !deleted).then_some(RETRY))
+        }
     }
 }

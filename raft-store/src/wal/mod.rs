@@ -36,7 +36,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use self::format::Position;
-pub(crate) use self::recovery::{create, recover};
+pub(crate) use self::recovery::{Examined, create, examine};
 pub use self::store::{LogReader, LogStore};
 pub(crate) use self::store::{Shared as LogShared, start};
 use crate::codec::DecodeError;

@@ -24,6 +24,7 @@ use super::writer::{Request, Writer, WriterParts};
 use super::{Place, WalOptions};
 use crate::StoreObserver;
 use crate::codec::{self, EntryRecord};
+use crate::durable::Durable;
 use crate::env::{Bell, Core, CoreHandle, Env, File, Post, Priority, inbox};
 use crate::failure::{Failures, Guarded};
 use crate::types::{LogEntry, LogId, StorageError, TypeConfig, Vote};
@@ -51,6 +52,8 @@ pub struct LogReader {
 pub(crate) struct Shared {
     entries: Arc<Mutex<Entries>>,
     failures: Failures,
+    durable: Arc<Durable>,
+    prepared: Arc<Prepared>,
 }
 
 /// The log's running parts.
@@ -64,6 +67,7 @@ pub(crate) fn start(
     options: WalOptions,
     recovered: Recovered,
     failures: &Failures,
+    durable: &Arc<Durable>,
     observer: &Arc<dyn StoreObserver>,
 ) -> io::Result<(LogStore, LogCores)> {
     let current = recovered.end.segment;
@@ -89,7 +93,7 @@ pub(crate) fn start(
         inbox: writer_inbox,
         entries: Arc::clone(&entries),
         keeper,
-        prepared,
+        prepared: Arc::clone(&prepared),
         sync_clock: Arc::clone(&sync_clock),
         watchdog,
         failures: failures.clone(),
@@ -129,6 +133,8 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         entries,
         failures: failures.clone(),
+        durable: Arc::clone(durable),
+        prepared,
     });
     Ok((LogStore { shared, writer }, LogCores(cores)))
 }
@@ -154,24 +160,41 @@ impl Shared {
         self.entries.lock().committed
     }
 
-    /// The id of the entry at `index`, if the log has it.
-    pub(crate) fn id_at(&self, index: u64) -> Option<LogId> {
-        self.entries.lock().id_at(index)
-    }
-
     /// Bytes of entries after `id`.
     pub(crate) fn bytes_after(&self, id: Option<LogId>) -> u64 {
         self.entries.lock().bytes_after(id)
     }
 
-    /// The last entry such that at least `keep` bytes stay up to and including `upto`.
-    pub(crate) fn keeping(&self, upto: LogId, keep: u64) -> Option<LogId> {
-        self.entries.lock().keeping(upto, keep)
+    /// The last entry such that at least `keep` bytes stay up to and including `upto`, and the bytes
+    /// of the entries up to it.
+    pub(crate) fn keeping(&self, upto: LogId, keep: u64) -> Option<(LogId, u64)> {
+        let entries = self.entries.lock();
+        let last = entries.keeping(upto, keep)?;
+        let all = entries.bytes_after(None);
+        Some((last, all.saturating_sub(entries.bytes_after(Some(last)))))
+    }
+
+    /// Why the next segment cannot be made, while that is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.prepared.trouble()
     }
 
     /// How many entries the log has.
     pub(crate) fn count(&self) -> usize {
         self.entries.lock().count()
+    }
+
+    /// What replication sends at once: entries from `start` on, or none where that one is not there.
+    fn read_from(&self, start: u64, end: u64) -> Result<Vec<LogEntry>, StorageError> {
+        let mut entries = self.read(start, end, REPLICATION_READ_MAX)?;
+        if entries
+            .first()
+            .is_some_and(|first| first.log_id.index != start)
+        {
+            // Purged in the meantime; others after it would leave a gap in the follower's log.
+            entries.clear();
+        }
+        Ok(entries)
     }
 
     fn check(&self) -> Result<(), StorageError> {
@@ -234,7 +257,10 @@ impl LogStore {
         let mut entries = self.shared.entries.lock();
         if let Some(first) = entries.first() {
             entries.truncate(first.index);
-            self.writer.send(Request::Truncate(first));
+            self.writer.send(Request::Truncate {
+                from: first,
+                last: entries.purged,
+            });
         }
         entries.purge(id);
         self.writer.send(Request::Purge(id));
@@ -270,7 +296,7 @@ impl RaftLogReader<TypeConfig> for LogReader {
         start: u64,
         end: u64,
     ) -> Result<Vec<LogEntry>, StorageError> {
-        self.shared.read(start, end, REPLICATION_READ_MAX)
+        self.shared.read_from(start, end)
     }
 }
 
@@ -288,7 +314,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
         start: u64,
         end: u64,
     ) -> Result<Vec<LogEntry>, StorageError> {
-        self.shared.read(start, end, REPLICATION_READ_MAX)
+        self.shared.read_from(start, end)
     }
 }
 
@@ -351,10 +377,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             for entry in &entries {
                 if known
                     .last()
-                    .is_some_and(|last| last.index >= entry.log_id.index)
+                    .is_some_and(|last| last.index + 1 != entry.log_id.index)
                 {
                     let error =
-                        AnyError::error("an entry is appended where the log has one already");
+                        AnyError::error("an entry is appended that does not follow the last one");
                     return Err(StorageIOError::write_log_entry(entry.log_id, error).into());
                 }
                 known.push(entry.clone(), None);
@@ -366,12 +392,24 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
         self.shared.check()?;
-        self.shared.entries.lock().truncate(log_id.index);
-        self.writer.send(Request::Truncate(log_id));
+        let last = {
+            let mut entries = self.shared.entries.lock();
+            entries.truncate(log_id.index);
+            entries.last()
+        };
+        self.writer.send(Request::Truncate { from: log_id, last });
         Ok(())
     }
 
+    /// Openraft purges up to the end of a snapshot that is still being installed: what is purged
+    /// before it is durable elsewhere would be lost in a crash, so the purge waits for that.
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        let Shared {
+            durable, failures, ..
+        } = self.shared.as_ref();
+        if !durable.reaches(log_id.index, failures).await {
+            tracing::error!(%log_id, "the log is not purged: nothing durable reaches as far");
+        }
         self.shared.check()?;
         self.shared.entries.lock().purge(log_id);
         self.writer.send(Request::Purge(log_id));

@@ -40,7 +40,11 @@ pub(super) enum Request {
         done: oneshot::Sender<()>,
     },
     Committed(Option<LogId>),
-    Truncate(LogId),
+    /// Entries from `from` on are gone; `last` is the one before, or the last purged one.
+    Truncate {
+        from: LogId,
+        last: Option<LogId>,
+    },
     Purge(LogId),
 }
 
@@ -81,6 +85,8 @@ pub(super) struct Writer {
     last_write: Duration,
     /// The log ends with a synced empty group.
     resting: bool,
+    /// The segment whose next one the keeper was asked to make.
+    prepared: u64,
 }
 
 enum Phase {
@@ -164,6 +170,7 @@ impl Writer {
             phase: Phase::Ready,
             last_write,
             resting: false,
+            prepared: end.segment,
             parts,
         }
     }
@@ -261,14 +268,9 @@ impl Writer {
                 put(group, Kind::Committed, &IdRecord(id))?;
                 self.head.committed = id;
             }
-            Request::Truncate(id) => {
-                put(group, Kind::Truncate, &IdRecord(Some(id.into())))?;
-                self.head.last = self
-                    .parts
-                    .entries
-                    .lock()
-                    .last_before(id.index)
-                    .map(Into::into);
+            Request::Truncate { from, last } => {
+                put(group, Kind::Truncate, &IdRecord(Some(from.into())))?;
+                self.head.last = last.map(Into::into);
             }
             Request::Purge(id) => {
                 waiting.sync = true;
@@ -296,6 +298,8 @@ impl Writer {
             let size = group.size();
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             group.seal(at, self.tail.synced, &mut bytes);
+            // A write can hang as a sync can. In a group that is synced the clock runs on into it.
+            self.parts.sync_clock.begin(self.parts.env.monotonic());
             let written = self.tail.file.write_at(at.offset, &bytes);
             written.map_err(|error| WriteError::Io("writing a group", error))?;
             self.tail.end.offset += size;
@@ -369,7 +373,6 @@ impl Writer {
         self.tail.file = file;
         self.tail.end = end;
         self.tail.capacity = capacity;
-        self.parts.keeper.send(KeeperRequest::Prepare(number + 1));
         Ok(at)
     }
 
@@ -380,7 +383,7 @@ impl Writer {
             self.parts.sync_clock.begin(self.parts.env.monotonic());
             let synced = self
                 .vote_file
-                .write(Some(vote))
+                .write(Some(vote), self.tail.synced)
                 .and_then(|()| self.vote_file.sync());
             synced.map_err(|error| WriteError::Io("writing the vote", error))?;
         }
@@ -400,13 +403,23 @@ impl Writer {
     /// Tells those who waited, and lets go of what is no longer needed.
     fn synced(&mut self, waiting: Waiting) {
         // The clock runs until here, because in the simulation a sync takes its time between steps.
-        if let Some(began) = self.parts.sync_clock.end() {
+        if let Some(began) = self.parts.sync_clock.end()
+            && waiting.sync
+        {
             let took = self.parts.env.monotonic().saturating_sub(began);
             self.parts
                 .observer
                 .log_synced(took, waiting.entries, waiting.bytes);
         }
         self.resting = waiting.rest;
+        if self.prepared < self.tail.end.segment
+            && self.tail.synced.segment == self.tail.end.segment
+        {
+            // Only now: so only the last file can have lost its header in a crash.
+            self.prepared = self.tail.end.segment;
+            let next = KeeperRequest::Prepare(self.tail.end.segment + 1);
+            self.parts.keeper.send(next);
+        }
         for callback in waiting.callbacks {
             callback.log_io_completed(Ok(()));
         }
@@ -422,6 +435,11 @@ impl Writer {
         let Some(purged) = self.head.purged else {
             return;
         };
+        // What is still needed of earlier segments stands at the beginning of this one, which must be
+        // on disk before they go.
+        if self.tail.synced.segment != self.tail.end.segment {
+            return;
+        }
         while let Some(first) = self.highest_in_segment.first_entry()
             && *first.key() < self.tail.end.segment
             && first.get().is_none_or(|highest| highest <= purged.index)

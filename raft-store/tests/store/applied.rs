@@ -210,6 +210,9 @@ fn a_digest_is_the_same_on_every_node_and_after_a_restart() {
             fifth,
             "the latest revision is still known"
         );
-        assert_eq!(store.applied.digest_at(Some(4)), DigestAnswer::Gone);
+        assert_eq!(
+            store.applied.digest_at(Some(4)),
+            DigestAnswer::Gone { oldest: 5 }
+        );
     });
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::RaftStateMachine;
+use raft_store::checkpoint::{AppliedBackend, AppliedStore};
 use raft_store::env::{Env, RealEnv};
-use raft_store::{Store, StoreOptions, open};
+use raft_store::{OpenError, Store, StoreOptions, open};
 
 use crate::world::{World, close, commit, digest, entry, log_id, pass, read_all, simulate};
 
@@ -103,6 +104,55 @@ async fn replay(store: &mut Store) {
             .await
             .expect("the entries can be applied");
     }
+}
+
+#[test]
+fn a_checkpoint_that_has_lost_the_row_that_names_it_is_moved_aside() {
+    let world = World::new(4);
+    let expected = with_checkpoint(&world, 12);
+    assert!(world.applied.lose(0), "the row of the cut is the first");
+    simulate(async {
+        let mut store = world.open().expect("the log has everything");
+        assert_eq!(world.applied.moved_aside(), 1);
+        replay(&mut store).await;
+        assert_eq!(digest(&store), expected);
+    });
+}
+
+/// A store that cannot be opened for want of something that it is not to blame for.
+#[derive(Debug)]
+struct Lacking(std::io::ErrorKind);
+
+impl AppliedBackend for Lacking {
+    fn open(&self) -> std::io::Result<Box<dyn AppliedStore>> {
+        Err(self.0.into())
+    }
+
+    fn move_aside(&self, _reason: &str) -> std::io::Result<()> {
+        panic!("a sound store is not moved aside")
+    }
+}
+
+#[test]
+fn a_machine_without_room_or_permission_does_not_cost_the_checkpoint() {
+    let world = World::new(4);
+    with_checkpoint(&world, 12);
+    for kind in [
+        std::io::ErrorKind::StorageFull,
+        std::io::ErrorKind::PermissionDenied,
+    ] {
+        let mut options = world.options();
+        options.applied = Some(Arc::new(Lacking(kind)));
+        simulate(async {
+            let error = world.open_with(options).map(|_| ());
+            let error = error.expect_err("it is for somebody to mend");
+            assert!(matches!(error, OpenError::Applied(_)), "{error:?}");
+        });
+    }
+    simulate(async {
+        let store = world.open().expect("the checkpoint is there");
+        assert_eq!(store.applied.last(), Some(log_id(1, 12)));
+    });
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use openraft::RaftSnapshotBuilder;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use raft_store::StoreFailure;
 use raft_store::env::sim::Latency;
 
-use crate::world::{World, append, entry, ids, pass, read_all, simulate};
+use crate::world::{World, append, close, commit, entry, ids, log_id, pass, read_all, simulate};
 
 #[test]
 fn a_failed_sync_ends_the_log_and_is_never_tried_again() {
@@ -112,6 +113,33 @@ fn a_sync_that_hangs_for_ten_seconds_is_a_failure() {
 }
 
 #[test]
+fn a_write_that_hangs_for_ten_seconds_is_a_failure() {
+    let world = World::new(3);
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        append(&mut store, [entry(1, 1)]).await;
+        pass(Duration::from_secs(1)).await;
+        let hour = Duration::from_hours(1);
+        world.disk.set_latency(Latency {
+            write: (hour, hour),
+            sync: (Duration::ZERO, Duration::ZERO),
+        });
+        // Not synced by itself: the clock runs around the write.
+        store
+            .log
+            .save_committed(Some(log_id(1, 1)))
+            .await
+            .expect("it is only handed over");
+        pass(Duration::from_secs(12)).await;
+        let failure = store.control.failure();
+        assert!(
+            matches!(failure, Some(StoreFailure::SyncHangs { .. })),
+            "{failure:?}"
+        );
+    });
+}
+
+#[test]
 fn a_sync_that_takes_nine_seconds_is_slow_and_no_failure() {
     let world = World::new(4);
     simulate(async {
@@ -142,5 +170,48 @@ fn an_entry_that_cannot_be_read_stops_the_node_instead_of_being_skipped() {
             Some(StoreFailure::Apply { index: 1, .. })
         ));
         assert_eq!(store.applied.last(), None);
+    });
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_built_is_built_later_and_stops_nothing() {
+    let world = World::new(6);
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        commit(&mut store, (1..=5).map(|index| entry(1, index))).await;
+        pass(Duration::from_secs(1)).await;
+        let used: u64 = world.disk.files().iter().map(|(_, size)| size).sum();
+        world.disk.set_capacity(Some(used));
+        let mut builder = store.machine.get_snapshot_builder().await;
+        let building = tokio::spawn(async move { builder.build_snapshot().await });
+        pass(Duration::from_mins(10)).await;
+        assert!(!building.is_finished(), "there is no room");
+        assert!(store.control.failure().is_none());
+        commit(&mut store, [entry(1, 6)]).await;
+        world.disk.set_capacity(None);
+        let built = building.await.expect("no panic").expect("there is room");
+        assert_eq!(
+            built.meta.last_log_id,
+            Some(log_id(1, 6)),
+            "of the state by then"
+        );
+    });
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_built_does_not_keep_the_store_from_stopping() {
+    let world = World::new(7);
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        commit(&mut store, [entry(1, 1)]).await;
+        world.disk.set_capacity(Some(0));
+        let mut builder = store.machine.get_snapshot_builder().await;
+        let building = tokio::spawn(async move { builder.build_snapshot().await });
+        pass(Duration::from_secs(30)).await;
+        close(store).await;
+        building
+            .await
+            .expect("no panic")
+            .expect_err("the store has stopped");
     });
 }

@@ -7,6 +7,8 @@ mod crashes;
 mod damage;
 mod failures;
 mod log;
+mod receiving;
+mod recovery;
 mod refusals;
 mod snapshots;
 mod suite;

@@ -139,9 +139,9 @@ fn a_directory_that_has_lost_its_log() {
     refused(
         &world,
         world.options(),
-        &expect![[
-            r#"the log cannot be used; repair: `ipamctl cluster remove 1` on another node, empty the data directory, `ipamctl cluster add 1`; a cluster of one is restored from a backup"#
-        ]],
+        &expect![
+            "the log cannot be used; repair: `ipamctl cluster remove 1` on another node, empty the data directory, start it, `ipamctl cluster add 1 --address HOST:PORT`, `ipamctl cluster promote 1`; a cluster of one is restored from a backup"
+        ],
     );
 }
 

@@ -2,63 +2,14 @@
 
 use std::time::Duration;
 
-use openraft::RaftSnapshotBuilder;
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
+use raft_store::OpenError;
 use raft_store::env::sim::SimRng;
-use raft_store::types::Snapshot;
-use raft_store::{OpenError, Store};
 
 use crate::world::{
-    World, append, close, commit, digest, entry, ids, log_id, pass, read_all, simulate,
+    World, append, build, close, commit, digest, entry, ids, install, log_id, pass, read_all,
+    simulate, snapshot_of,
 };
-
-async fn build(store: &mut Store) -> Snapshot {
-    let mut builder = store.machine.get_snapshot_builder().await;
-    builder
-        .build_snapshot()
-        .await
-        .expect("a snapshot can be built")
-}
-
-/// A snapshot of the entries 1 to `last`, as bytes, with its meta data and the state's digest.
-fn snapshot_of(world: &World, last: u64) -> (Snapshot, Vec<u8>, u128) {
-    simulate(async {
-        let mut store = world.open().expect("a new directory opens");
-        for index in 1..=last {
-            commit(&mut store, [entry(1, index)]).await;
-        }
-        let snapshot = build(&mut store).await;
-        let mut bytes = vec![
-            0;
-            usize::try_from(snapshot.snapshot.size().expect("it is open"))
-                .expect("it is small")
-        ];
-        snapshot
-            .snapshot
-            .read_at(0, &mut bytes)
-            .expect("it can be read");
-        (snapshot, bytes, digest(&store))
-    })
-}
-
-/// Receives a snapshot as the network would deliver it, and installs it.
-async fn install(
-    store: &mut Store,
-    snapshot: &Snapshot,
-    bytes: &[u8],
-) -> Result<(), raft_store::types::StorageError> {
-    let received = store.machine.begin_receiving_snapshot().await?;
-    let chunks: Vec<_> = bytes.chunks(100).enumerate().collect();
-    for (position, chunk) in chunks.iter().rev() {
-        received
-            .write_at(*position as u64 * 100, chunk)
-            .expect("the disk is sound");
-    }
-    store
-        .machine
-        .install_snapshot(&snapshot.meta, received)
-        .await
-}
 
 #[test]
 fn an_installed_snapshot_is_the_senders_state() {

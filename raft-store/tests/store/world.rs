@@ -9,12 +9,12 @@ use std::time::Duration;
 use allocator::command::{Command, Entry, Envelope, Quota, Stamp, TenantSpec};
 use allocator::name::Name;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
-use openraft::{CommittedLeaderId, EntryPayload, RaftLogReader};
+use openraft::{CommittedLeaderId, EntryPayload, RaftLogReader, RaftSnapshotBuilder};
 use raft_store::checkpoint::MemoryBackend;
 use raft_store::env::sim::{SimEnv, SimFs};
 use raft_store::env::{Env, Fs};
-use raft_store::types::{LogEntry, LogId, Payload, Vote};
-use raft_store::{OpenError, Store, StoreOptions, open};
+use raft_store::types::{LogEntry, LogId, Payload, Snapshot, StorageError, Vote};
+use raft_store::{OpenError, SnapshotFile, Store, StoreOptions, open};
 
 /// Where the store is.
 pub(crate) const DIR: &str = "/node/data";
@@ -209,4 +209,58 @@ pub(crate) async fn close(store: Store) {
 /// Lets simulated time pass.
 pub(crate) async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+pub(crate) async fn build(store: &mut Store) -> Snapshot {
+    let mut builder = store.machine.get_snapshot_builder().await;
+    builder
+        .build_snapshot()
+        .await
+        .expect("a snapshot can be built")
+}
+
+/// A snapshot of the entries 1 to `last`, as bytes, with its meta data and the state's digest.
+pub(crate) fn snapshot_of(world: &World, last: u64) -> (Snapshot, Vec<u8>, u128) {
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        for index in 1..=last {
+            commit(&mut store, [entry(1, index)]).await;
+        }
+        let snapshot = build(&mut store).await;
+        let mut bytes = vec![
+            0;
+            usize::try_from(snapshot.snapshot.size().expect("it is open"))
+                .expect("it is small")
+        ];
+        snapshot
+            .snapshot
+            .read_at(0, &mut bytes)
+            .expect("it can be read");
+        (snapshot, bytes, digest(&store))
+    })
+}
+
+/// A file with the bytes of a snapshot, as the network would deliver them.
+pub(crate) fn delivered(store: &Store, bytes: &[u8]) -> SnapshotFile {
+    let received = store.control.snapshot_create().expect("there is room");
+    let chunks: Vec<_> = bytes.chunks(100).enumerate().collect();
+    for (position, chunk) in chunks.iter().rev() {
+        received
+            .write_at(*position as u64 * 100, chunk)
+            .expect("the disk is sound");
+    }
+    received
+}
+
+/// Delivers a snapshot and installs it without the check before.
+pub(crate) async fn install(
+    store: &mut Store,
+    snapshot: &Snapshot,
+    bytes: &[u8],
+) -> Result<(), StorageError> {
+    let received = delivered(store, bytes);
+    store
+        .machine
+        .install_snapshot(&snapshot.meta, Box::new(received))
+        .await
 }

@@ -125,6 +125,22 @@ impl Free {
             count: parameters.flag("count")?,
         })
     }
+
+    /// The length is one of that family, which is known once the pool is.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn require_length_of(&self, family: Family) -> Result<(), Problem> {
+        let bits = family.bits();
+        match self.prefix_length {
+            Some(length) if length > bits => Err(Problem::invalid_parameter(
+                "prefixLength",
+                format_args!("is {length}, and the pool is {family}"),
+                format_args!("0 to {bits}"),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// Parameters of `allocation_show` and `lookup_show`.
@@ -154,6 +170,8 @@ impl InSpace {
 /// Parameters of `digest_show`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Digest {
+    /// From which state.
+    pub reading: Reading,
     /// `revision`; the latest where none is stated.
     pub revision: Option<u64>,
 }
@@ -164,8 +182,9 @@ impl Digest {
     /// # Errors
     /// `invalid_parameter`.
     pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let parameters = Parameters::parse(query, &["revision"])?;
+        let parameters = Parameters::parse(query, &with_reading(&["revision"]))?;
         Ok(Self {
+            reading: parameters.reading()?,
             revision: parameters.whole_number("revision", 0, u64::MAX >> 11)?,
         })
     }

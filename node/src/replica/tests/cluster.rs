@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use allocator::command::{
 };
 use allocator::name::{Labels, Name};
 use raft_store::checkpoint::MemoryBackend;
-use raft_store::env::RealEnv;
+use raft_store::env::{Env, RealEnv};
 use raft_store::{BackgroundOptions, IdentityError, OpenError, StoreOptions};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::peers::TokioNet;
+use crate::peers::{Net, TokioNet};
 use crate::replica::{
     MemberAddress, PeerListen, Placement, ProposeError, Proposed, Replica, ReplicaOptions,
     StartError, Timers,
@@ -45,6 +45,7 @@ pub(super) struct Cluster {
     dir: TempDir,
     pub(super) nodes: BTreeMap<u64, Node>,
     named: BTreeMap<u64, String>,
+    net: Arc<dyn Net>,
     background: BackgroundOptions,
 }
 
@@ -56,6 +57,7 @@ impl Cluster {
             dir,
             nodes: BTreeMap::new(),
             named: BTreeMap::new(),
+            net: Arc::new(TokioNet),
             background: BackgroundOptions::default(),
         };
         for id in 1..=count {
@@ -81,6 +83,21 @@ impl Cluster {
         cluster
     }
 
+    /// Members know each other by these names, which the network looks up.
+    pub(super) fn name(&mut self, names: BTreeMap<u64, String>, net: Arc<dyn Net>) {
+        (self.named, self.net) = (names, net);
+    }
+
+    /// Gives a stopped node another address.
+    pub(super) fn relocate(&mut self, id: u64) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let node = self.nodes.get_mut(&id).expect("the node has a place");
+        assert!(node.replica.is_none(), "only a stopped node moves");
+        (node.address, node.listener) = (address.clone(), Some(listener));
+        address
+    }
+
     /// A place for one more node, which nobody names.
     pub(super) fn place(&mut self, id: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
@@ -102,7 +119,8 @@ impl Cluster {
         let limit = Instant::now() + LONG;
         let replica = loop {
             let options = self.options(id);
-            match Replica::start(Arc::new(RealEnv::new()), Arc::new(TokioNet), options).await {
+            let (env, net) = (Arc::new(RealEnv::new()), Arc::clone(&self.net));
+            match Replica::start(env, net, options).await {
                 Ok(replica) => break replica,
                 Err(error) => assert!(
                     is_still_held(&error) && Instant::now() < limit,
@@ -115,6 +133,25 @@ impl Cluster {
             .get_mut(&id)
             .expect("the node has a place")
             .replica = Some(replica);
+    }
+
+    /// A node's data directory.
+    pub(super) fn data_dir(&self, id: u64) -> &Path {
+        &self.nodes[&id].dir
+    }
+
+    /// Makes a node's directory one that a cluster has taken in, and that has no log yet.
+    pub(super) fn take_in(&mut self, id: u64, cluster_id: u128) {
+        let env: Arc<dyn Env> = Arc::new(RealEnv::new());
+        let node = &self.nodes[&id];
+        let mut options = StoreOptions::new(&node.dir, id);
+        options.applied = Some(Arc::new(node.backend.clone()));
+        options.wal.segment_size = 4 << 20;
+        let store = raft_store::open(&env, options).expect("the directory can be made");
+        store
+            .identity
+            .set_cluster(cluster_id)
+            .expect("it has none yet");
     }
 
     fn options(&mut self, id: u64) -> ReplicaOptions {

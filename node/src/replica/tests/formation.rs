@@ -83,3 +83,31 @@ async fn two_wiped_of_three_do_not_form_a_new_cluster() {
         assert_eq!(cluster.replica(id).status().cluster_id, None);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_cannot_be_written_holds_formation_up_only_as_long_as_it_cannot() {
+    let mut cluster = Cluster::new(2);
+    cluster.start(1).await;
+    cluster.waits_because(1, "node 2").await;
+    // Writing the identity begins with a file of this name.
+    let in_the_way = cluster.data_dir(1).join("identity.tmp");
+    std::fs::create_dir(&in_the_way).expect("the directory is there");
+    cluster.start(2).await;
+    cluster
+        .waits_because(1, "the cluster's id could not be written")
+        .await;
+    assert_eq!(cluster.replica(1).status().cluster_id, None);
+    std::fs::remove_dir(&in_the_way).expect("it is there");
+    cluster.all_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_taken_into_a_cluster_forms_none_of_the_same_id() {
+    let mut cluster = Cluster::new(1);
+    cluster.take_in(1, 7);
+    cluster.start(1).await;
+    cluster.waits_because(1, "taken into a cluster").await;
+    let status = cluster.replica(1).status();
+    assert_eq!(status.cluster_id, Some(7));
+    assert_eq!(status.members, []);
+}

@@ -1,7 +1,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::cluster::{Cluster, DEADLINE, claim, envelope};
+use crate::peers::Target;
+use crate::peers::hello::LinkKind;
+use crate::peers::wire::{Reply, Request};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_the_leader_left_a_repeated_claim_gets_the_same_block() {
@@ -67,4 +73,46 @@ async fn a_leader_that_retires_fails_no_command() {
     for client in clients {
         client.await.expect("no client fails");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_is_not_handed_the_leadership_and_the_next_voter_is() {
+    let cluster = Cluster::formed(3).await;
+    cluster.with_pool().await;
+    let leader = cluster.leader().await;
+    let mut followers = (1..=3).filter(|id| *id != leader);
+    let next = followers.next().expect("there are two followers");
+    let stopping = followers.next().expect("there are two followers");
+    cluster.replica(stopping).retire().await;
+    let target = Target {
+        node: stopping,
+        instance: Some(cluster.replica(stopping).status().instance),
+        address: cluster.nodes[&stopping].address.clone(),
+    };
+    let peers = &cluster.replica(leader).inner.peers;
+    let link = peers.link(&target, LinkKind::Calls);
+    let asked = link.call(&Request::TakeOver, Instant::now() + DEADLINE);
+    let answer = asked.await.expect("it still answers");
+    assert!(matches!(answer, Reply::Unable { .. }), "{answer:?}");
+    cluster.replica(leader).retire().await;
+    assert_eq!(cluster.leader().await, next);
+    cluster.claimed(next, "a").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_nobody_can_follow_stops_waiting_at_once() {
+    let mut cluster = Cluster::formed(3).await;
+    let leader = cluster.leader().await;
+    for id in (1..=3).filter(|id| *id != leader) {
+        cluster.replica(id).retire().await;
+    }
+    let began = Instant::now();
+    cluster.replica(leader).retire().await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    // What was done is not done again.
+    let began = Instant::now();
+    cluster.stop(leader).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
 }

@@ -194,3 +194,38 @@ async fn the_last_voter_stays() {
         "{refused:?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_learner_that_does_not_answer_is_not_promoted_and_writes_go_on() {
+    let mut cluster = Cluster::formed(1).await;
+    cluster.with_pool().await;
+    cluster.place(2);
+    cluster.start(2).await;
+    cluster.waits_because(2, "ipamctl cluster add 2").await;
+    cluster
+        .replica(1)
+        .member_add(2, cluster.member_address(2), DEADLINE)
+        .await
+        .expect("it is added");
+    cluster
+        .until("the learner has the whole log", |cluster| {
+            let status = cluster.replica(1).status();
+            let learner = status.members.iter().find(|member| member.id == 2)?;
+            (learner.matched_index == Some(status.last_log_index)).then_some(())
+        })
+        .await;
+    cluster.stop(2).await;
+    let refused = cluster.replica(1).member_promote(2, DEADLINE).await;
+    assert!(
+        matches!(&refused, Err(MemberError::WouldLoseQuorum { reason }) if reason.contains("node 2 does not answer")),
+        "{refused:?}"
+    );
+    cluster.claimed(1, "a").await;
+    cluster.start(2).await;
+    cluster.ready(2).await;
+    cluster
+        .replica(1)
+        .member_promote(2, DEADLINE)
+        .await
+        .expect("it answers again");
+}

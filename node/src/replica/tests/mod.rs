@@ -2,8 +2,10 @@
 
 mod cluster;
 mod formation;
+mod giving_up;
 mod leaving;
 mod membership;
+mod names;
 mod proposing;
 mod reading;
 mod replication;

@@ -18,99 +18,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::SimRng;
+use super::disk::{Change, Copies, Disk, Inode, Latency, NameChange, Node, is_root};
 use crate::env::{DirectoryLock, File, Fs};
-
-/// What a disk writes as a whole.
-const SECTOR: usize = 512;
-
-/// How long operations of the disk take, drawn evenly between the bounds, both inclusive.
-#[derive(Debug, Clone, Copy)]
-pub struct Latency {
-    /// Shortest and longest time of a write.
-    pub write: (Duration, Duration),
-    /// Shortest and longest time of a sync.
-    pub sync: (Duration, Duration),
-}
-
-impl Default for Latency {
-    fn default() -> Self {
-        Self {
-            write: (Duration::ZERO, Duration::from_millis(1)),
-            sync: (Duration::ZERO, Duration::from_millis(3)),
-        }
-    }
-}
 
 /// A simulated disk with its file system. Clones are the same disk.
 #[derive(Debug, Clone)]
 pub struct SimFs(Arc<Mutex<Disk>>);
-
-#[derive(Debug)]
-struct Disk {
-    rng: SimRng,
-    /// Counts crashes; a handle of an earlier generation is dead.
-    generation: u64,
-    names: BTreeMap<PathBuf, Node>,
-    durable_names: BTreeMap<PathBuf, Node>,
-    journal: Vec<NameChange>,
-    locks: BTreeMap<PathBuf, u64>,
-    latency: Latency,
-    owed: Duration,
-    syncs_to_fail: u32,
-    writes_to_fail: u32,
-    capacity: Option<u64>,
-    syncs: u64,
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    Dir,
-    File(Arc<Mutex<Inode>>),
-}
-
-/// Files that were copied, so that a file with two entries is copied once.
-#[derive(Default)]
-struct Copies(Vec<(InodeRef, InodeRef)>);
-
-type InodeRef = Arc<Mutex<Inode>>;
-
-impl Copies {
-    fn copy(&mut self, node: &Node) -> Node {
-        let Node::File(inode) = node else {
-            return Node::Dir;
-        };
-        if let Some((_, copy)) = self
-            .0
-            .iter()
-            .find(|(original, _)| Arc::ptr_eq(original, inode))
-        {
-            return Node::File(Arc::clone(copy));
-        }
-        let copy = Arc::new(Mutex::new(inode.lock().clone()));
-        self.0.push((Arc::clone(inode), Arc::clone(&copy)));
-        Node::File(copy)
-    }
-}
-
-#[derive(Debug, Default, Clone)]
-struct Inode {
-    current: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-}
-
-#[derive(Debug, Clone)]
-enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Size(usize),
-}
-
-#[derive(Debug)]
-enum NameChange {
-    Add(PathBuf, Node),
-    Rename(PathBuf, PathBuf),
-    Remove(PathBuf),
-}
 
 impl SimFs {
     /// An empty disk whose faults follow from `seed`.
@@ -126,6 +39,7 @@ impl SimFs {
             owed: Duration::ZERO,
             syncs_to_fail: 0,
             writes_to_fail: 0,
+            removals_to_fail: 0,
             capacity: None,
             syncs: 0,
         })))
@@ -152,6 +66,11 @@ impl SimFs {
     /// The next `count` writes fail with EIO and write nothing.
     pub fn fail_writes(&self, count: u32) {
         self.0.lock().writes_to_fail = count;
+    }
+
+    /// The next `count` removals of files fail with EIO and remove nothing.
+    pub fn fail_removals(&self, count: u32) {
+        self.0.lock().removals_to_fail = count;
     }
 
     /// Bounds the disk: what would go above it is refused as full. `None` is without bound.
@@ -246,177 +165,6 @@ impl SimFs {
     }
 }
 
-impl Disk {
-    fn inode(&self, path: &Path) -> io::Result<Arc<Mutex<Inode>>> {
-        match self.names.get(path) {
-            Some(Node::File(inode)) => Ok(Arc::clone(inode)),
-            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn parent_exists(&self, path: &Path) -> io::Result<()> {
-        match path.parent() {
-            None => Ok(()),
-            Some(parent) if is_root(parent) => Ok(()),
-            Some(parent) => match self.names.get(parent) {
-                Some(Node::Dir) => Ok(()),
-                Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
-                None => Err(io::ErrorKind::NotFound.into()),
-            },
-        }
-    }
-
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.names);
-        self.journal.push(change);
-    }
-
-    fn used(&self) -> u64 {
-        let size = |node: &Node| match node {
-            Node::Dir => 0,
-            Node::File(inode) => inode.lock().current.len() as u64,
-        };
-        self.names.values().map(size).sum()
-    }
-
-    fn owe(&mut self, (shortest, longest): (Duration, Duration)) {
-        let span = u64::try_from(longest.saturating_sub(shortest).as_micros()).unwrap_or(u64::MAX);
-        let drawn = self.rng.below(span.saturating_add(1));
-        self.owed += shortest + Duration::from_micros(drawn);
-    }
-
-    fn crash(&mut self) {
-        self.generation += 1;
-        self.locks.clear();
-        let kept = self.rng.below(self.journal.len() as u64 + 1);
-        for (position, change) in std::mem::take(&mut self.journal).into_iter().enumerate() {
-            if (position as u64) < kept {
-                change.apply(&mut self.durable_names);
-            }
-        }
-        // An entry whose directory was lost is lost with it.
-        let mut names: BTreeMap<PathBuf, Node> = BTreeMap::new();
-        for (path, node) in &self.durable_names {
-            let reachable = path
-                .parent()
-                .is_none_or(|parent| is_root(parent) || names.contains_key(parent));
-            if reachable {
-                names.insert(path.clone(), node.clone());
-            }
-        }
-        for node in names.values() {
-            if let Node::File(inode) = node {
-                inode.lock().crash(&mut self.rng);
-            }
-        }
-        self.durable_names = names.clone();
-        self.names = names;
-    }
-}
-
-impl NameChange {
-    fn copy(&self, made: &mut Copies) -> Self {
-        match self {
-            Self::Add(path, node) => Self::Add(path.clone(), made.copy(node)),
-            Self::Rename(from, to) => Self::Rename(from.clone(), to.clone()),
-            Self::Remove(path) => Self::Remove(path.clone()),
-        }
-    }
-
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
-        match self {
-            Self::Add(path, node) => {
-                names.insert(path.clone(), node.clone());
-            }
-            Self::Remove(path) => {
-                names.retain(|name, _| !name.starts_with(path));
-            }
-            Self::Rename(from, to) => {
-                let moved: Vec<_> = names
-                    .iter()
-                    .filter(|(name, _)| name.starts_with(from))
-                    .map(|(name, node)| (name.clone(), node.clone()))
-                    .collect();
-                names.retain(|name, _| !name.starts_with(from));
-                for (name, node) in moved {
-                    let tail = name.strip_prefix(from).unwrap_or(Path::new(""));
-                    let target = if tail.as_os_str().is_empty() {
-                        to.clone()
-                    } else {
-                        to.join(tail)
-                    };
-                    names.insert(target, node);
-                }
-            }
-        }
-    }
-
-    fn concerns(&self, dir: &Path) -> bool {
-        match self {
-            Self::Add(path, _) | Self::Remove(path) => path.parent() == Some(dir),
-            Self::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
-        }
-    }
-}
-
-impl Change {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Size(size) => bytes.resize(*size, 0),
-            Self::Write {
-                offset,
-                bytes: written,
-            } => write(bytes, *offset, written),
-        }
-    }
-}
-
-fn write(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
-    let end = offset + written.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[offset..end].copy_from_slice(written);
-}
-
-impl Inode {
-    fn sync(&mut self) {
-        for change in std::mem::take(&mut self.pending) {
-            change.apply(&mut self.durable);
-        }
-    }
-
-    fn crash(&mut self, rng: &mut SimRng) {
-        for change in std::mem::take(&mut self.pending) {
-            match rng.below(3) {
-                0 => {}
-                1 => change.apply(&mut self.durable),
-                _ => match &change {
-                    Change::Size(_) => change.apply(&mut self.durable),
-                    Change::Write { offset, bytes } => {
-                        tear(&mut self.durable, *offset, bytes, rng);
-                    }
-                },
-            }
-        }
-        self.current = self.durable.clone();
-    }
-}
-
-/// Writes some of the sectors of a write.
-fn tear(target: &mut Vec<u8>, offset: usize, bytes: &[u8], rng: &mut SimRng) {
-    let mut start = 0;
-    while start < bytes.len() {
-        let to_boundary = SECTOR - (offset + start) % SECTOR;
-        let end = bytes.len().min(start + to_boundary);
-        if rng.chance(2) {
-            write(target, offset + start, &bytes[start..end]);
-        }
-        start = end;
-    }
-}
-
 impl Fs for SimFs {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let mut disk = self.0.lock();
@@ -484,6 +232,10 @@ impl Fs for SimFs {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.0.lock();
         disk.inode(path)?;
+        if disk.removals_to_fail > 0 {
+            disk.removals_to_fail -= 1;
+            return Err(io::Error::other("simulated EIO"));
+        }
         disk.change(NameChange::Remove(path.to_owned()));
         Ok(())
     }
@@ -614,11 +366,6 @@ impl SimFile {
         inode.sync();
         Ok(())
     }
-}
-
-/// The root is always there; relative paths are read from it.
-fn is_root(path: &Path) -> bool {
-    [Path::new(""), Path::new("/"), Path::new(".")].contains(&path)
 }
 
 fn position(value: u64) -> io::Result<usize> {

@@ -4,6 +4,7 @@
 //! clock). Cores run as tasks; the time that their disk operations take passes between steps, so
 //! that a crash can fall between a write, its sync and the acknowledgement.
 
+mod disk;
 mod fs;
 mod rng;
 
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-pub use self::fs::{Latency, SimFs};
+pub use self::disk::Latency;
+pub use self::fs::SimFs;
 pub use self::rng::SimRng;
 use super::{Bell, Core, CoreHandle, Env, Fs, Next, Priority};
 

@@ -1,26 +1,24 @@
 //! The one background thread: checkpoints, snapshots, installations, one at a time, at a limited
 //! rate, and none of them on the way of an acknowledgement.
 
+mod snapshots;
+
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use std::vec;
 
-use allocator::pages::{Page, PageKey};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use self::snapshots::{BuildDone, InstallJob, ReceiveJob, Retry, SnapshotJob};
 use crate::StoreObserver;
-use crate::applied::{AppliedState, Loaded, StateCut};
+use crate::applied::{AppliedState, StateCut};
 use crate::checkpoint::{CheckpointJob, Checkpointer, Progress};
+use crate::durable::Durable;
 use crate::env::{Bell, Core, Env, Inbox, Next};
 use crate::failure::{Failures, StoreFailure};
-use crate::snapshot::{self, SnapshotError, SnapshotFile, SnapshotWriter, Snapshots};
-use crate::types::{LogId, Snapshot, SnapshotMeta};
-
-/// How much of a snapshot is written at once.
-const SNAPSHOT_BATCH: usize = 1 << 20;
+use crate::snapshot::{Naming, SnapshotError, SnapshotFile, Snapshots};
+use crate::types::{LogId, SnapshotMeta};
 
 /// When checkpoints are taken, and how fast the background writes.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +46,13 @@ impl Default for BackgroundOptions {
 
 /// What the background is asked for.
 pub(crate) enum BackgroundRequest {
-    /// Write a snapshot of a cut.
-    Snapshot {
-        cut: Box<StateCut>,
-        done: oneshot::Sender<Result<Snapshot, SnapshotError>>,
+    /// Write a snapshot of a cut; if that fails, of a later one.
+    Snapshot { cut: Box<StateCut>, done: BuildDone },
+    /// Check a snapshot that came from another node, and make it durable.
+    Receive {
+        meta: SnapshotMeta,
+        file: SnapshotFile,
+        done: oneshot::Sender<Result<SnapshotFile, SnapshotError>>,
     },
     /// Put a received snapshot in the place of the state.
     Install {
@@ -61,21 +62,8 @@ pub(crate) enum BackgroundRequest {
     },
     /// Take a checkpoint now, and say when it is durable.
     Checkpoint { done: oneshot::Sender<()> },
-}
-
-/// What is durable beside the log, as the others see it.
-#[derive(Debug, Default)]
-pub(crate) struct Durable(Mutex<Option<LogId>>);
-
-impl Durable {
-    pub(crate) fn new(checkpoint: Option<LogId>) -> Self {
-        Self(Mutex::new(checkpoint))
-    }
-
-    /// The last entry in the checkpoint that counts.
-    pub(crate) fn checkpoint(&self) -> Option<LogId> {
-        *self.0.lock()
-    }
+    /// Read the newest snapshot again and say whether it is sound.
+    Recheck { done: oneshot::Sender<bool> },
 }
 
 /// What the background works with.
@@ -102,6 +90,9 @@ pub(crate) struct Background {
     cut: Arc<Mutex<Option<StateCut>>>,
     cut_asked: bool,
     last_cut: Option<LastCut>,
+    /// Builds that failed and are tried again, and where the cut for the oldest arrives.
+    retries: VecDeque<Retry>,
+    retry_cut: Arc<Mutex<Option<StateCut>>>,
     /// Not before then, to keep the rate.
     not_before: Duration,
     /// No checkpoint before then, so that a slow disk is not busy with checkpoints alone.
@@ -117,28 +108,8 @@ struct LastCut {
 enum Job {
     Checkpoint(Box<CheckpointJob>, Vec<oneshot::Sender<()>>),
     Snapshot(Box<SnapshotJob>),
+    Receive(Box<ReceiveJob>),
     Install(Box<InstallJob>),
-}
-
-struct SnapshotJob {
-    meta: SnapshotMeta,
-    file: SnapshotFile,
-    stage: SnapshotStage,
-    began: Duration,
-    done: oneshot::Sender<Result<Snapshot, SnapshotError>>,
-}
-
-enum SnapshotStage {
-    Pages(SnapshotWriter, vec::IntoIter<(PageKey, Page)>),
-    Sync,
-    Commit,
-}
-
-struct InstallJob {
-    meta: SnapshotMeta,
-    file: SnapshotFile,
-    loaded: Option<Loaded>,
-    done: oneshot::Sender<Result<(), SnapshotError>>,
 }
 
 impl Background {
@@ -151,6 +122,8 @@ impl Background {
             cut: Arc::default(),
             cut_asked: false,
             last_cut: None,
+            retries: VecDeque::new(),
+            retry_cut: Arc::default(),
             not_before: Duration::ZERO,
             rest_until: Duration::ZERO,
         }
@@ -160,7 +133,7 @@ impl Background {
     fn urgent(&self) -> bool {
         let awaited = match &self.job {
             Some(Job::Checkpoint(_, forced)) => !forced.is_empty(),
-            Some(Job::Install(_)) => true,
+            Some(Job::Receive(_) | Job::Install(_)) => true,
             Some(Job::Snapshot(_)) | None => false,
         };
         awaited || !self.waiting.is_empty() || !self.forced.is_empty()
@@ -184,15 +157,35 @@ impl Background {
                     meta,
                     file,
                     loaded: None,
+                    naming: Naming::default(),
                     done,
                 })));
                 Next::Again
             }
+            Some(BackgroundRequest::Receive { meta, file, done }) => {
+                self.job = Some(Job::Receive(Box::new(ReceiveJob {
+                    meta,
+                    file,
+                    naming: None,
+                    done,
+                })));
+                Next::Again
+            }
+            Some(BackgroundRequest::Recheck { done }) => self.recheck(done),
             Some(BackgroundRequest::Checkpoint { done }) => {
                 self.forced.push(done);
                 Next::Again
             }
-            None => self.begin_checkpoint(now),
+            None => {
+                let retry_in = match self.retry_snapshot(now) {
+                    Ok(next) => return next,
+                    Err(wait) => wait,
+                };
+                match self.begin_checkpoint(now) {
+                    Next::Wait(due) => Next::Wait(due.into_iter().chain(retry_in).min()),
+                    other => other,
+                }
+            }
         }
     }
 
@@ -258,52 +251,11 @@ impl Background {
         due.max(self.rest_until.saturating_sub(now))
     }
 
-    fn begin_snapshot(
-        &mut self,
-        cut: StateCut,
-        done: oneshot::Sender<Result<Snapshot, SnapshotError>>,
-        now: Duration,
-    ) -> Next {
-        let meta = SnapshotMeta {
-            last_log_id: cut.last,
-            last_membership: cut.membership,
-            snapshot_id: self.parts.snapshots.new_id(cut.last),
-        };
-        let begin = || -> io::Result<_> {
-            let file = self.parts.snapshots.create()?;
-            let writer = SnapshotWriter::begin(file.shared(), &meta, cut.mark, cut.cut.digest())?;
-            Ok((file, writer))
-        };
-        match begin() {
-            Ok((file, writer)) => {
-                // The pages hold on to what they need; the cut itself need not live on.
-                let pages: Vec<_> = cut.cut.pages().collect();
-                let stage = SnapshotStage::Pages(writer, pages.into_iter());
-                self.job = Some(Job::Snapshot(Box::new(SnapshotJob {
-                    meta,
-                    file,
-                    stage,
-                    began: now,
-                    done,
-                })));
-                Next::Again
-            }
-            Err(source) => {
-                let path = std::path::PathBuf::from("a new snapshot");
-                let error = SnapshotError::Io {
-                    action: "creating",
-                    path,
-                    source,
-                };
-                self.snapshot_failed(error, |error| drop(done.send(Err(error))))
-            }
-        }
-    }
-
     fn step_job(&mut self, job: Job, now: Duration) -> Next {
         match job {
             Job::Checkpoint(job, forced) => self.step_checkpoint(job, forced, now),
             Job::Snapshot(job) => self.step_snapshot(job, now),
+            Job::Receive(job) => self.step_receive(job),
             Job::Install(job) => self.step_install(job),
         }
     }
@@ -323,7 +275,7 @@ impl Background {
             }
             Ok(Progress::Wrote(bytes)) => self.pace(bytes, now),
             Ok(Progress::Switched) => {
-                *self.parts.durable.0.lock() = job.last;
+                self.parts.durable.note_checkpoint(job.last);
                 let took = now.saturating_sub(job.began);
                 self.parts
                     .observer
@@ -347,141 +299,6 @@ impl Background {
         }
         self.job = Some(Job::Checkpoint(job, forced));
         Next::Again
-    }
-
-    fn step_snapshot(&mut self, mut job: Box<SnapshotJob>, now: Duration) -> Next {
-        match self.snapshot_stage(&mut job, now) {
-            Ok(None) => {
-                self.job = Some(Job::Snapshot(job));
-                Next::Again
-            }
-            Ok(Some(snapshot)) => {
-                // Openraft may have stopped waiting; the file is there all the same.
-                drop(job.done.send(Ok(snapshot)));
-                Next::Again
-            }
-            Err(error) => self.snapshot_failed(error, |error| drop(job.done.send(Err(error)))),
-        }
-    }
-
-    fn snapshot_stage(
-        &mut self,
-        job: &mut SnapshotJob,
-        now: Duration,
-    ) -> Result<Option<Snapshot>, SnapshotError> {
-        let path = job.file.path().to_owned();
-        let failed = |source| SnapshotError::Io {
-            action: "writing",
-            path: path.clone(),
-            source,
-        };
-        match std::mem::replace(&mut job.stage, SnapshotStage::Sync) {
-            SnapshotStage::Pages(mut writer, mut pages) => {
-                while writer.waiting() < SNAPSHOT_BATCH {
-                    let Some((key, page)) = pages.next() else {
-                        writer.finish().map_err(failed)?;
-                        return Ok(None);
-                    };
-                    writer.page(key, page).map_err(failed)?;
-                }
-                let bytes = writer.waiting() as u64;
-                writer.flush().map_err(failed)?;
-                self.pace(bytes, now);
-                job.stage = SnapshotStage::Pages(writer, pages);
-                Ok(None)
-            }
-            SnapshotStage::Sync => {
-                Snapshots::sync(&job.file)?;
-                job.stage = SnapshotStage::Commit;
-                Ok(None)
-            }
-            SnapshotStage::Commit => {
-                let current = self
-                    .parts
-                    .snapshots
-                    .commit(&job.file, job.meta.clone(), false)?;
-                let took = now.saturating_sub(job.began);
-                self.parts.observer.snapshot_written(took, current.size);
-                tracing::info!(
-                    index = job.meta.last_log_id.map(|id| id.index),
-                    bytes = current.size,
-                    took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                    "a snapshot is durable"
-                );
-                Ok(Some(Snapshot {
-                    meta: current.meta,
-                    snapshot: Box::new(current.file),
-                }))
-            }
-        }
-    }
-
-    /// Three steps: read and check, make durable, swap.
-    fn step_install(&mut self, mut job: Box<InstallJob>) -> Next {
-        let Some(loaded) = job.loaded.take() else {
-            return match self.check_received(&mut job) {
-                Ok(loaded) => {
-                    job.loaded = Some(loaded);
-                    self.job = Some(Job::Install(job));
-                    Next::Again
-                }
-                Err(error) => self.snapshot_failed(error, |error| drop(job.done.send(Err(error)))),
-            };
-        };
-        let InstallJob {
-            meta, file, done, ..
-        } = *job;
-        match self.parts.snapshots.commit(&file, meta, true) {
-            Ok(current) => {
-                let index = current.meta.last_log_id.map(|id| id.index);
-                tracing::info!(
-                    index,
-                    bytes = current.size,
-                    "a received snapshot is installed"
-                );
-                self.parts.applied.replace(loaded);
-                self.parts.checkpointer.state_replaced();
-                // A cut of the state before is of no use; the one of this state is wanted soon.
-                self.cut_asked = false;
-                drop(self.cut.lock().take());
-                self.last_cut = Some(LastCut {
-                    at: Duration::ZERO,
-                    last: None,
-                    applied_bytes: 0,
-                });
-                drop(done.send(Ok(())));
-                Next::Again
-            }
-            Err(error) => self.snapshot_failed(error, |error| drop(done.send(Err(error)))),
-        }
-    }
-
-    fn check_received(&self, job: &mut InstallJob) -> Result<Loaded, SnapshotError> {
-        job.file = self.parts.snapshots.adopt(job.file.clone())?;
-        let (meta, loaded) = snapshot::load(&job.file)?;
-        if meta.last_log_id != job.meta.last_log_id
-            || meta.last_membership != job.meta.last_membership
-        {
-            return Err(SnapshotError::OtherThanAnnounced {
-                path: job.file.path().to_owned(),
-                found: meta.to_string(),
-                announced: job.meta.to_string(),
-            });
-        }
-        Snapshots::sync(&job.file)?;
-        Ok(loaded)
-    }
-
-    fn snapshot_failed(
-        &mut self,
-        error: SnapshotError,
-        answer: impl FnOnce(SnapshotError),
-    ) -> Next {
-        self.parts.failures.publish(StoreFailure::Snapshot {
-            reason: chain(&error),
-        });
-        answer(error);
-        Next::Stop
     }
 
     fn pace(&mut self, bytes: u64, now: Duration) {

@@ -1,0 +1,320 @@
+//! Random commands against a model of lists and linear scans.
+
+mod naive;
+mod world;
+
+use std::collections::BTreeMap;
+
+use allocator::answer::{Outcome, Rejection};
+use allocator::command::{Command, Operation};
+use allocator::filter::ClaimFilter;
+use allocator::prefix::Prefix;
+use proptest::prelude::*;
+
+use crate::support::{Harness, TENANT, block, name};
+
+use naive::{Model, ModelPool};
+pub(crate) use world::{One, World, commands};
+
+/// The word of the model for a refusal.
+fn word(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::ClaimMismatch { .. } => "mismatch",
+        Rejection::PoolNotFound { .. } => "no pool",
+        Rejection::FamilyMismatch { .. } => "family",
+        Rejection::PrefixLengthOutOfBounds { .. } => "length",
+        Rejection::InvalidField(_) => "outside",
+        Rejection::AddressTaken { .. } => "taken",
+        Rejection::PoolExhausted { .. } => "exhausted",
+        Rejection::GenerationStale { .. } => "stale",
+        Rejection::ClaimNotFound { .. } => "no claim",
+        other => panic!("{other:?}"),
+    }
+}
+
+fn block_of(outcome: &Outcome) -> Prefix {
+    match outcome {
+        Outcome::ClaimCreated(view)
+        | Outcome::ClaimRepeated(view)
+        | Outcome::ClaimReleased(view)
+        | Outcome::ClaimAlreadyReleased(view) => view.block,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Both sides of a run.
+struct Run {
+    harness: Harness,
+    model: Model,
+    world: World,
+    ended: BTreeMap<(String, u64), Prefix>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let world = World::default();
+        let mut harness = Harness::default();
+        for command in World::setup() {
+            harness.ok(command);
+        }
+        let reserved = vec![block("10.0.0.2/31"), block("10.0.0.4/32")];
+        let pools = vec![
+            ModelPool {
+                name: "pool0".into(),
+                blocks: vec![block("10.0.0.0/27"), block("10.0.9.0/27")],
+                parent: None,
+                default: 32,
+                reserved,
+            },
+            ModelPool {
+                name: "pool1".into(),
+                blocks: vec![block("2001:db8::ffc0/122")],
+                parent: None,
+                default: 127,
+                reserved: vec![],
+            },
+        ];
+        Self {
+            harness,
+            model: Model {
+                pools,
+                claims: Vec::new(),
+            },
+            world,
+            ended: BTreeMap::new(),
+        }
+    }
+
+    /// Notes what an outcome says of generations.
+    fn note(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::ClaimCreated(view) => {
+                self.world
+                    .generations
+                    .insert(view.spec.name.to_string(), view.generation);
+            }
+            Outcome::ClaimReleased(view) => {
+                self.ended
+                    .insert((view.spec.name.to_string(), view.generation), view.block);
+            }
+            Outcome::Batch(results) => results.iter().flatten().for_each(|one| self.note(one)),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, one: &One) {
+        let Some(command) = self.world.command(one) else {
+            return;
+        };
+        let result = self.harness.answer(command.clone()).result;
+        match &command {
+            Command::ClaimCreate(spec) => {
+                self.compare(&Operation::CreateClaim(spec.clone()), &result);
+            }
+            Command::ClaimRelease(release) => {
+                self.compare(&Operation::ReleaseClaim(release.clone()), &result);
+            }
+            Command::Batch {
+                atomic: false,
+                operations,
+                ..
+            } => {
+                let Ok(Outcome::Batch(results)) = &result else {
+                    panic!("{result:?}")
+                };
+                for (operation, result) in operations.iter().zip(results) {
+                    self.compare(operation, result);
+                }
+            }
+            Command::Batch { operations, .. } => self.compare_atomic(operations, &result),
+            Command::PoolCreate(spec) => self.compare_carve(spec, &result),
+            Command::PoolDelete { pool, .. } => {
+                let held = self
+                    .model
+                    .pool(pool.as_str())
+                    .map(|pool| self.model.held(pool).len() - pool.reserved.len());
+                assert_eq!(result.is_ok(), held == Some(0), "{result:?}");
+                if result.is_ok() {
+                    self.model.pools.retain(|there| there.name != pool.as_str());
+                }
+            }
+            _ => assert!(result.is_err(), "{result:?}"),
+        }
+        if let Ok(outcome) = &result {
+            self.note(outcome);
+        }
+    }
+
+    fn compare(&mut self, operation: &Operation, result: &Result<Outcome, Rejection>) {
+        let expected = self
+            .model
+            .operation(operation, &self.ended, &self.world.generations);
+        let found = result
+            .as_ref()
+            .map(|outcome| Some(block_of(outcome)))
+            .map_err(word);
+        assert_eq!(found, expected, "{operation:?}");
+        if let Ok(outcome) = result {
+            self.note(outcome);
+        }
+    }
+
+    fn compare_atomic(&mut self, operations: &[Operation], result: &Result<Outcome, Rejection>) {
+        match result {
+            Ok(Outcome::Batch(results)) => {
+                for (operation, result) in operations.iter().zip(results) {
+                    self.compare(operation, result);
+                }
+            }
+            Err(Rejection::BatchRefused {
+                failed_index,
+                reasons,
+            }) => {
+                let failed = *failed_index as usize;
+                let kept = (
+                    self.model.clone(),
+                    self.ended.clone(),
+                    self.world.generations.clone(),
+                );
+                for operation in &operations[..failed] {
+                    // Generations within a batch that is taken back are not told: those that need them
+                    // are not compared.
+                    let expected =
+                        self.model
+                            .operation(operation, &self.ended, &self.world.generations);
+                    if let (Ok(Some(block)), Operation::ReleaseClaim(release)) =
+                        (&expected, operation)
+                    {
+                        let generation = self
+                            .world
+                            .generations
+                            .get(release.name.as_str())
+                            .copied()
+                            .unwrap_or(0);
+                        self.ended
+                            .insert((release.name.to_string(), generation), *block);
+                    }
+                    if let (Ok(_), Operation::CreateClaim(spec)) = (&expected, operation)
+                        && !kept
+                            .0
+                            .claims
+                            .iter()
+                            .any(|(there, ..)| there == spec.name.as_str())
+                    {
+                        self.world
+                            .generations
+                            .insert(spec.name.to_string(), u64::MAX);
+                    }
+                    assert!(expected.is_ok(), "{operation:?}: {expected:?}");
+                }
+                let expected =
+                    self.model
+                        .operation(&operations[failed], &self.ended, &self.world.generations);
+                assert_eq!(Err(word(&reasons[failed])), expected);
+                (self.model, self.ended, self.world.generations) = kept;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn compare_carve(
+        &mut self,
+        spec: &allocator::command::PoolSpec,
+        result: &Result<Outcome, Rejection>,
+    ) {
+        let (
+            text,
+            allocator::command::PoolSource::Child {
+                parent,
+                block: allocator::command::ChildBlock::Length(length),
+            },
+        ) = (spec.name.to_string(), &spec.source)
+        else {
+            assert!(result.is_err(), "{result:?}");
+            return;
+        };
+        let parent_name = parent.name.to_string();
+        if let Some(there) = self.model.pool(&text) {
+            let same =
+                there.parent.as_ref() == Some(&parent_name) && there.blocks[0].length() == *length;
+            assert_eq!(result.is_ok(), same, "{result:?}");
+            return;
+        }
+        let parent = self.model.pool(&parent_name);
+        let widest =
+            parent.and_then(|parent| parent.blocks.iter().map(|block| block.length()).min());
+        let family_bits = parent.map(|parent| parent.blocks[0].family().bits());
+        let allowed = widest.is_some_and(|widest| widest <= *length)
+            && family_bits.is_some_and(|bits| *length <= bits);
+        let free = parent
+            .filter(|_| allowed)
+            .and_then(|parent| self.model.first_free(parent, *length));
+        match (free, result) {
+            (Some(free), Ok(Outcome::PoolCreated(view))) => {
+                assert_eq!(view.cidrs[0].cidr, free);
+                let default = free.family().bits();
+                self.model.pools.push(ModelPool {
+                    name: text,
+                    blocks: vec![free],
+                    parent: Some(parent_name),
+                    default,
+                    reserved: vec![],
+                });
+            }
+            (None, Err(_)) => {}
+            (free, result) => panic!("{free:?} {result:?}"),
+        }
+    }
+
+    /// What is left in the end is what the model has.
+    fn finish(&self) {
+        let page = self
+            .harness
+            .state
+            .claims(&name(TENANT), &ClaimFilter::default(), None, 1_000)
+            .unwrap();
+        let mut expected: Vec<(String, Prefix)> = self
+            .model
+            .claims
+            .iter()
+            .map(|(text, _, block, _)| (text.clone(), *block))
+            .collect();
+        expected.sort();
+        let found: Vec<(String, Prefix)> = page
+            .items
+            .iter()
+            .map(|view| (view.spec.name.to_string(), view.block))
+            .collect();
+        assert_eq!(found, expected);
+        for pool in &self.model.pools {
+            let held: u128 = self
+                .model
+                .held(pool)
+                .iter()
+                .map(|block| block.size().as_u128().unwrap())
+                .sum();
+            let total: u128 = pool
+                .blocks
+                .iter()
+                .map(|block| block.size().as_u128().unwrap())
+                .sum();
+            assert_eq!(
+                self.harness.view(&pool.name).capacity.available.as_u128(),
+                Some(total - held)
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_commands_do_what_a_list_of_blocks_would_do(commands in commands(80)) {
+        let mut run = Run::new();
+        for one in &commands {
+            run.step(one);
+        }
+        run.finish();
+    }
+}

@@ -1,0 +1,209 @@
+//! What random commands are about.
+
+use std::collections::BTreeMap;
+
+use allocator::command::{Command, Operation};
+use allocator::prefix::{Prefix, address_number, address_of_number};
+use proptest::prelude::*;
+
+use crate::support::{
+    TENANT, batch, bounds, child, claim, create_claim, exclude, name, owner, pool_delete,
+    release_claim, root, tenant,
+};
+
+/// A random command; numbers stand for names, blocks and generations that the world chooses.
+#[derive(Debug, Clone)]
+pub(crate) enum One {
+    Claim {
+        name: u8,
+        pool: u8,
+        length: Option<u8>,
+    },
+    Exact {
+        name: u8,
+        pool: u8,
+        length: u8,
+        bits: u8,
+    },
+    Release {
+        name: u8,
+        generation: Option<u8>,
+    },
+    Batch {
+        atomic: bool,
+        parts: Vec<One>,
+    },
+    Carve {
+        name: u8,
+        parent: u8,
+        length: u8,
+    },
+    PoolDelete {
+        name: u8,
+    },
+    Owned {
+        name: u8,
+        owner: u8,
+    },
+    Nonsense {
+        which: u8,
+    },
+}
+
+fn part() -> impl Strategy<Value = One> {
+    let length = prop_oneof![Just(None), (0_u8..=6).prop_map(Some)];
+    prop_oneof![
+        4 => (0_u8..24, 0_u8..6, length).prop_map(|(name, pool, length)| One::Claim { name, pool, length }),
+        2 => (0_u8..24, 0_u8..6, 0_u8..=6, any::<u8>()).prop_map(|(name, pool, length, bits)| One::Exact { name, pool, length, bits }),
+        4 => (0_u8..24, prop::option::of(any::<u8>())).prop_map(|(name, generation)| One::Release { name, generation }),
+    ]
+}
+
+/// Random commands.
+pub(crate) fn commands(most: usize) -> impl Strategy<Value = Vec<One>> {
+    let one = prop_oneof![
+        12 => part(),
+        3 => (any::<bool>(), prop::collection::vec(part(), 0..6)).prop_map(|(atomic, parts)| One::Batch { atomic, parts }),
+        2 => (0_u8..4, 0_u8..6, 1_u8..=4).prop_map(|(name, parent, length)| One::Carve { name, parent, length }),
+        1 => (2_u8..6).prop_map(|name| One::PoolDelete { name }),
+        1 => (0_u8..24, 0_u8..3).prop_map(|(name, owner)| One::Owned { name, owner }),
+        1 => (0_u8..6).prop_map(|which| One::Nonsense { which }),
+    ];
+    prop::collection::vec(one, 1..most)
+}
+
+/// Two root pools of 64 addresses, one of each family, and room for four child pools.
+#[derive(Default)]
+pub(crate) struct World {
+    /// The last generation seen of each claim.
+    pub(super) generations: BTreeMap<String, u64>,
+}
+
+impl World {
+    pub(crate) fn setup() -> Vec<Command> {
+        vec![
+            Command::TenantCreate(Box::new(tenant(TENANT))),
+            Command::PoolCreate(Box::new(exclude(
+                root("pool0", "10.0.0.0/27 10.0.9.0/27"),
+                &[("10.0.0.2-10.0.0.4", "edge")],
+            ))),
+            Command::PoolCreate(Box::new(bounds(
+                root("pool1", "2001:db8::ffc0/122"),
+                None,
+                None,
+                Some(127),
+            ))),
+        ]
+    }
+
+    /// The command; none where it is one of the parts of a batch only.
+    pub(crate) fn command(&self, one: &One) -> Option<Command> {
+        Some(match one {
+            One::Claim { .. } | One::Exact { .. } => match self.operation(one)? {
+                Operation::CreateClaim(spec) => Command::ClaimCreate(spec),
+                Operation::ReleaseClaim(release) => Command::ClaimRelease(release),
+            },
+            One::Release { .. } => match self.operation(one)? {
+                Operation::ReleaseClaim(release) => Command::ClaimRelease(release),
+                Operation::CreateClaim(spec) => Command::ClaimCreate(spec),
+            },
+            One::Batch { atomic, parts } => batch(
+                *atomic,
+                parts
+                    .iter()
+                    .filter_map(|part| self.operation(part))
+                    .collect(),
+            ),
+            One::Carve {
+                name,
+                parent,
+                length,
+            } => {
+                let length = length + if parent % 2 == 0 { 26 } else { 122 };
+                Command::PoolCreate(Box::new(child(
+                    &format!("pool{}", name + 2),
+                    &format!("pool{parent}"),
+                    &length.to_string(),
+                )))
+            }
+            One::PoolDelete { name } => pool_delete(&format!("pool{name}")),
+            One::Owned {
+                name,
+                owner: number,
+            } => {
+                let mut spec = claim(&format!("claim{name}"), "pool0", "");
+                spec.owner = Some(owner(&format!("node-{number}")));
+                spec.labels = crate::support::labels(&[("node", "n")]);
+                Command::ClaimCreate(Box::new(spec))
+            }
+            One::Nonsense { which } => nonsense(*which),
+        })
+    }
+
+    fn operation(&self, one: &One) -> Option<Operation> {
+        Some(match one {
+            One::Claim { name, pool, length } => {
+                let bits = if pool % 2 == 0 { 26 } else { 122 };
+                let wanted = length.map_or_else(String::new, |length| (bits + length).to_string());
+                create_claim(&format!("claim{name}"), &format!("pool{pool}"), &wanted)
+            }
+            One::Exact {
+                name,
+                pool,
+                length,
+                bits,
+            } => {
+                let (base, least) = if pool % 2 == 0 {
+                    ("10.0.0.0", 26)
+                } else {
+                    ("2001:db8::ffc0", 122)
+                };
+                let base: allocator::prefix::Address = base.parse().unwrap();
+                let number = address_number(base) + u128::from(bits % 64);
+                let address =
+                    address_of_number(allocator::prefix::Family::of(base), number).unwrap();
+                let cidr = Prefix::around(address, least + length).unwrap();
+                create_claim(
+                    &format!("claim{name}"),
+                    &format!("pool{pool}"),
+                    &cidr.to_string(),
+                )
+            }
+            One::Release { name, generation } => {
+                let text = format!("claim{name}");
+                let known = self.generations.get(&text).copied().unwrap_or(0);
+                // One in four is of another holding.
+                let given = generation.map(|number| {
+                    if number % 4 == 0 {
+                        u64::from(number)
+                    } else {
+                        known
+                    }
+                });
+                release_claim(&text, given)
+            }
+            One::Batch { .. }
+            | One::Carve { .. }
+            | One::PoolDelete { .. }
+            | One::Owned { .. }
+            | One::Nonsense { .. } => return None,
+        })
+    }
+}
+
+/// Commands that are refused whatever the state is.
+fn nonsense(which: u8) -> Command {
+    match which {
+        0 => Command::TenantDelete {
+            tenant: name(TENANT),
+        },
+        1 => Command::PoolCreate(Box::new(root("other", "10.0.0.0/8"))),
+        2 => Command::ClaimCreate(Box::new(claim("claim99", "pool0", "99"))),
+        3 => Command::ActivateVersion { version: 9 },
+        4 => Command::PoolCreate(Box::new(exclude(
+            root("other", "10.1.0.0/24"),
+            &[("10.2.0.0", "")],
+        ))),
+        _ => Command::ClaimCreate(Box::new(claim("claim99", "nothing", ""))),
+    }
+}

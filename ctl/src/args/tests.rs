@@ -1,0 +1,88 @@
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+
+use super::*;
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn arguments_that_do_not_fit_together_are_refused() {
+    let table = [
+        ("pool create p --cidr 10.0.0.0/8 --cidr 10.1.0.0/16", None),
+        ("pool create c --parent p --length 24", None),
+        ("pool create c --parent shared/p --cidr 10.0.0.0/24", None),
+        (
+            "pool create c --length 24",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        (
+            "pool create c --parent p --length 24 --cidr 10.0.0.0/24",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
+            "pool create c --parent p --space blue",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
+            "pool create c --owner n --cidr 10.0.0.0/8",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        (
+            "pool create c --parent a/b/c --length 24",
+            Some(ErrorKind::ValueValidation),
+        ),
+        ("pool free p --length 300", Some(ErrorKind::ValueValidation)),
+        ("claim create --pool p", None),
+        ("claim create c", Some(ErrorKind::MissingRequiredArgument)),
+        (
+            "claim create c --pool p --length 24 --cidr 10.0.0.0/24",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
+            "claim create c --pool p --label env",
+            Some(ErrorKind::ValueValidation),
+        ),
+        ("claim create c --pool p --label env=", None),
+        ("claim release a b", None),
+        ("claim release -l app=web --yes", None),
+        ("claim release", Some(ErrorKind::MissingRequiredArgument)),
+        (
+            "claim release a -l app=web",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        ("claim list --phase InUse --family IPv4", None),
+        ("claim list --phase inuse", Some(ErrorKind::InvalidValue)),
+        ("tenant show -a", Some(ErrorKind::UnknownArgument)),
+        ("tenant show a/b", Some(ErrorKind::ValueValidation)),
+        ("lookup 10.0.0.1", None),
+        ("lookup 10.0.0.1/24", Some(ErrorKind::ValueValidation)),
+        ("allocation show 10.0.0.0/24 --space blue", None),
+        ("cluster add 4 --address n:7401", None),
+        ("cluster add 4", Some(ErrorKind::MissingRequiredArgument)),
+        (
+            "cluster add four --address n:7401",
+            Some(ErrorKind::ValueValidation),
+        ),
+        ("-o xml tenant list", Some(ErrorKind::InvalidValue)),
+        (
+            "tenant list -o yaml --endpoint http://a:1 --endpoint http://b:1 --tenant acme",
+            None,
+        ),
+        ("--timeout 0 tenant list", Some(ErrorKind::ValueValidation)),
+        (
+            "",
+            Some(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+        ),
+    ];
+    for (line, expected) in table {
+        let words = std::iter::once("ipamctl").chain(line.split_whitespace());
+        assert_eq!(
+            Cli::try_parse_from(words).err().map(|error| error.kind()),
+            expected,
+            "{line}"
+        );
+    }
+}

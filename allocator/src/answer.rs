@@ -18,6 +18,8 @@ pub struct Answer {
     pub revision: u64,
     /// What came of it.
     pub result: Result<Outcome, Rejection>,
+    /// What was due and has been done on the way, by an expiry step or for a claim without room.
+    pub swept: Swept,
 }
 
 /// What a command did.
@@ -45,9 +47,35 @@ pub enum Outcome {
     ClaimReleased(Box<ClaimView>),
     /// The holding of that generation had ended before; as it last was.
     ClaimAlreadyReleased(Box<ClaimView>),
+    /// The block is in use, from now on or from before.
+    ClaimConfirmed(Box<ClaimView>),
+    /// The lease began anew.
+    ClaimRenewed(Box<ClaimView>),
+    /// A kept block is free again; the allocation as it last was.
+    AllocationReclaimed(Box<AllocationView>),
+    /// What was due has been done.
+    Expired(Swept),
+    /// The log's clock was moved: by so many milliseconds in all since the cluster was formed.
+    ClockAdvanced {
+        /// The sum of all such moves.
+        advanced_ms: u64,
+    },
     /// One result for each operation. An atomic batch that was refused is
     /// [`Rejection::BatchRefused`] instead.
     Batch(Vec<Result<Outcome, Rejection>>),
+}
+
+/// How many holds the log's clock has done something to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// Leases whose coming end was told.
+    pub expiring: u32,
+    /// Leases that were over.
+    pub expired: u32,
+    /// Blocks whose grace was over.
+    pub reclaimed: u32,
+    /// More is due now.
+    pub more: bool,
 }
 
 /// Why a command was refused. Each is a value: replicated, the same on every node, and nothing
@@ -122,6 +150,16 @@ pub enum Rejection {
         given: u64,
         /// The one that the claim has, if it exists.
         current: Option<u64>,
+    },
+    /// The claim has another owner than the one that was given, or none was given.
+    NotTheHolder {
+        /// The claim.
+        claim: Name,
+    },
+    /// The block is held, not kept for a holder that left: there is nothing to reclaim.
+    NotReleased {
+        /// What holds it.
+        held: Box<AllocationView>,
     },
     /// The pool's revision is not the one that the caller saw.
     RevisionMismatch {

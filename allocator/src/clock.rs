@@ -9,6 +9,7 @@
 //! 1. Neither time ever goes back.
 //! 2. An entry that was stamped for another leadership than the one that appended it adds nothing.
 //! 3. No wall clock moves `now_ms`.
+//! 4. What a test moved it by is part of the state for ever.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Clock {
     term: u64,
     node: u64,
     mono_ms: u64,
+    /// By how much tests have moved `now_ms`.
+    advanced_ms: u64,
 }
 
 impl Clock {
@@ -34,6 +37,23 @@ impl Clock {
     /// Wall time for people: milliseconds since the Unix epoch, 0 until a first reading.
     pub fn wall_ms(&self) -> u64 {
         self.wall_ms
+    }
+
+    /// By how much tests have moved the log's clock since the cluster was formed.
+    pub fn advanced_ms(&self) -> u64 {
+        self.advanced_ms
+    }
+
+    /// The wall time at which the log's clock will be there, if both go on alike: not before.
+    pub(crate) fn wall_at(&self, then_ms: u64) -> u64 {
+        self.wall_ms
+            .saturating_add(then_ms.saturating_sub(self.now_ms))
+    }
+
+    /// Moves the log's clock for a test.
+    pub(crate) fn advance_by(&mut self, ms: u64) {
+        self.now_ms = self.now_ms.saturating_add(ms);
+        self.advanced_ms = self.advanced_ms.saturating_add(ms);
     }
 
     /// Moves the clock by the stamp of an entry.

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
 
@@ -15,6 +16,8 @@ use crate::prefix::{Address, Family, Prefix};
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Most operations in one batch.
 pub const BATCH_OPERATIONS_MAX: usize = 1_000;
+/// Most holds that one [`Command::Expire`] ends or tells of.
+pub const EXPIRE_HOLDS_MAX: u32 = 1_000;
 /// The routing domain of a root pool that names none.
 pub const SPACE_DEFAULT: &str = "default";
 
@@ -100,6 +103,23 @@ pub enum Command {
     ClaimCreate(Box<ClaimSpec>),
     /// Gives a block back.
     ClaimRelease(ClaimRelease),
+    /// Tells that the holder uses its block.
+    ClaimConfirm(ClaimConfirm),
+    /// Begins a claim's lease anew, from now.
+    ClaimRenew(ClaimRenew),
+    /// Ends the grace of a released block before its time.
+    AllocationReclaim(AllocationReclaim),
+    /// Does what the log's clock says is due: leases that are over, or soon will be, and blocks whose
+    /// grace is over. The earliest first; what is left is done by the next one.
+    Expire {
+        /// At most so many holds, and never more than [`EXPIRE_HOLDS_MAX`].
+        holds_max: u32,
+    },
+    /// Moves the log's clock forward, for tests; the state shows it for ever.
+    ClockAdvance {
+        /// By so many milliseconds.
+        ms: u64,
+    },
     /// Several claims and releases of one tenant.
     Batch {
         /// The tenant of all operations.
@@ -173,6 +193,8 @@ pub struct PoolSpec {
     pub subnet: Option<Prefix>,
     /// The gateway that a holder configures.
     pub gateway: Option<Gateway>,
+    /// How long its blocks are held, and kept afterwards.
+    pub life: PoolLife,
     /// Its labels.
     pub labels: Labels,
     /// Its annotations.
@@ -270,6 +292,8 @@ pub struct ClaimSpec {
     pub family: Option<Family>,
     /// Key of the holder.
     pub owner: Option<Owner>,
+    /// How long it is held, and kept afterwards.
+    pub life: ClaimLife,
     /// Its labels.
     pub labels: Labels,
     /// Its annotations.
@@ -287,4 +311,45 @@ pub struct ClaimRelease {
     pub name: Name,
     /// The holding that is meant; without it, whatever the name holds now.
     pub generation: Option<u64>,
+}
+
+/// A confirmation as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimConfirm {
+    /// The claim's tenant.
+    pub tenant: Name,
+    /// The claim.
+    pub name: Name,
+    /// Who asks: the claim's owner, if it has one.
+    pub owner: Option<Owner>,
+    /// The holding that is meant; without it, whatever the name holds now.
+    pub generation: Option<u64>,
+}
+
+/// A renewal as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimRenew {
+    /// The claim's tenant.
+    pub tenant: Name,
+    /// The claim.
+    pub name: Name,
+    /// Who asks: the claim's owner, if it has one.
+    pub owner: Option<Owner>,
+    /// The holding that is meant; without it, whatever the name holds now.
+    pub generation: Option<u64>,
+    /// The length of the lease from now on; without it, the length that it has.
+    pub ttl_seconds: Option<u32>,
+}
+
+/// An early reclaim as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocationReclaim {
+    /// Tenant of the pool that the block is kept in.
+    pub tenant: Name,
+    /// The routing domain.
+    pub space: Name,
+    /// The block.
+    pub cidr: Prefix,
+    /// The holding that was released.
+    pub generation: u64,
 }

@@ -24,6 +24,7 @@ mod digest;
 pub mod filter;
 pub mod free;
 mod hashed;
+pub mod life;
 pub mod name;
 mod ordered;
 mod paged;

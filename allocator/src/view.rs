@@ -180,8 +180,22 @@ pub struct ClaimView {
     pub returned: bool,
     /// When this generation was given.
     pub allocated_at_ms: u64,
+    /// When the block was given first, before it came back to its holder.
+    pub first_allocated_at_ms: u64,
+    /// When it was given back last, for a block that came back to its holder.
+    pub previously_released_at_ms: Option<u64>,
+    /// When its use was confirmed.
+    pub in_use_at_ms: Option<u64>,
+    /// When its lease ends, at the earliest; `None` without a lease.
+    pub expires_at_ms: Option<u64>,
+    /// Since when its end has been announced.
+    pub expiring_since_ms: Option<u64>,
     /// When it was given back, for a holding that has ended.
     pub released_at_ms: Option<u64>,
+    /// Until when the block is kept for the holder that left, at the least: until it was given back,
+    /// where there is no grace. `None` for what is held, for what is kept until an operator reclaims
+    /// it, and for what is kept no longer.
+    pub reclaim_at_ms: Option<u64>,
     /// Revision of its last change.
     pub revision: u64,
 }
@@ -213,6 +227,12 @@ pub struct AllocationView {
     pub generation: u64,
     /// When it was given.
     pub allocated_at_ms: u64,
+    /// When its lease ends, at the earliest; `None` without a lease.
+    pub expires_at_ms: Option<u64>,
+    /// When it was given back, where it is kept for the holder that left.
+    pub released_at_ms: Option<u64>,
+    /// Until when it is kept, at the least; `None` where an operator has to reclaim it.
+    pub reclaim_at_ms: Option<u64>,
     /// Revision of its last change.
     pub revision: u64,
 }
@@ -229,7 +249,7 @@ pub struct LookupView {
     pub allocation: Option<AllocationView>,
     /// No allocation contains it, but there is at least one inside it.
     pub held_in_part: bool,
-    /// The claim that holds it, if any.
+    /// The claim that holds it, if any; what is kept for a claim that is gone has none.
     pub claim: Option<Box<ClaimView>>,
 }
 
@@ -301,8 +321,20 @@ pub enum EventKind {
     PoolDeleted,
     /// A block was given to a claim.
     Allocated,
+    /// The holder of a block said that it uses it.
+    Confirmed,
+    /// A lease began anew.
+    Renewed,
+    /// A lease is about to end.
+    Expiring,
+    /// A lease was over: the claim's block was given back.
+    Expired,
     /// A claim gave its block back.
     Released,
+    /// A block that was kept for its holder went back to it.
+    Returned,
+    /// A block that was kept for its holder is free again.
+    Reclaimed,
 }
 
 /// One page of a list.

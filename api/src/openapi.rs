@@ -157,6 +157,11 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<requests::ClaimCreate>(&mut schemas, "ClaimCreate");
     add::<requests::Batch>(&mut schemas, "Batch");
     add::<requests::MemberAdd>(&mut schemas, "MemberAdd");
+    add::<requests::ClaimConfirm>(&mut schemas, "ClaimConfirm");
+    add::<requests::ClaimRenew>(&mut schemas, "ClaimRenew");
+    add::<requests::AllocationReclaim>(&mut schemas, "AllocationReclaim");
+    add::<requests::ClockAdvance>(&mut schemas, "ClockAdvance");
+    add::<views::ClockAdvanced>(&mut schemas, "ClockAdvanced");
     add::<views::Tenant>(&mut schemas, "Tenant");
     add::<views::Pool>(&mut schemas, "Pool");
     add::<views::Free>(&mut schemas, "Free");

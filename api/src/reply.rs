@@ -4,7 +4,7 @@ use allocator::answer::{Answer, Outcome, Rejection};
 use serde::Serialize;
 
 use crate::problem::{Problem, Viewer};
-use crate::views::{self, Batch, BatchResult, Claim, Pool, Tenant};
+use crate::views::{self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, Pool, Tenant};
 
 /// A mutation that was done.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +27,10 @@ pub enum Body {
     Pool(Box<Pool>),
     /// A claim.
     Claim(Box<Claim>),
+    /// An allocation.
+    Allocation(Box<Allocation>),
+    /// The log's clock.
+    Clock(ClockAdvanced),
     /// What came of a batch.
     Batch(Batch),
     /// Nothing but that it was done.
@@ -55,7 +59,18 @@ impl Reply {
 
 fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
     match outcome {
-        Outcome::Done => (200, Body::Done {}),
+        Outcome::Done | Outcome::Expired(_) => (200, Body::Done {}),
+        Outcome::AllocationReclaimed(view) => {
+            let allocation = Allocation::of(view, viewer);
+            (200, Body::Allocation(Box::new(allocation)))
+        }
+        Outcome::ClockAdvanced { advanced_ms } => {
+            let clock = ClockAdvanced {
+                clock_advanced_ms: *advanced_ms,
+                revision,
+            };
+            (200, Body::Clock(clock))
+        }
         Outcome::TenantCreated(view) => (201, Body::Tenant(Box::new(Tenant::from(&**view)))),
         Outcome::TenantRepeated(view) | Outcome::TenantDeleted(view) => {
             (200, Body::Tenant(Box::new(Tenant::from(&**view))))
@@ -67,6 +82,8 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
         Outcome::ClaimCreated(view) => (201, Body::Claim(Box::new(Claim::from(&**view)))),
         Outcome::ClaimRepeated(view)
         | Outcome::ClaimReleased(view)
+        | Outcome::ClaimConfirmed(view)
+        | Outcome::ClaimRenewed(view)
         | Outcome::ClaimAlreadyReleased(view) => (200, Body::Claim(Box::new(Claim::from(&**view)))),
         Outcome::Batch(results) => {
             let results = results
@@ -86,9 +103,7 @@ fn batch_result(
     match result {
         Ok(outcome) => match shown(outcome, revision, viewer) {
             (status, Body::Claim(claim)) => BatchResult::done(status, *claim),
-            (_, Body::Tenant(_) | Body::Pool(_) | Body::Batch(_) | Body::Done {}) => {
-                unreachable!("the operations of a batch are claims and releases")
-            }
+            (_, _) => unreachable!("the operations of a batch are claims and releases"),
         },
         Err(rejection) => {
             BatchResult::refused(Problem::from_rejection(rejection, revision, viewer))

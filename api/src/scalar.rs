@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use allocator::count::Count;
+use allocator::life::ReclaimPolicy;
 use allocator::prefix::{Family, Prefix};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _};
@@ -208,6 +209,15 @@ pub(crate) fn family_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .enum_values(Some([Family::IPv4.to_string(), Family::IPv6.to_string()]))
+        .build()
+}
+
+/// Schema of [`ReclaimPolicy`], which the allocator owns.
+pub(crate) fn reclaim_policy_schema() -> Object {
+    let words = [ReclaimPolicy::Delete, ReclaimPolicy::Retain].map(|word| format!("{word:?}"));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(words))
         .build()
 }
 

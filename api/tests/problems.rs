@@ -35,6 +35,9 @@ fn held_by(tenant: &str, claim: &str) -> AllocationView {
         phase: Phase::Allocated,
         generation: 17,
         allocated_at_ms: 1_772_366_400_007,
+        expires_at_ms: None,
+        released_at_ms: None,
+        reclaim_at_ms: None,
         revision: 40,
     }
 }
@@ -52,6 +55,7 @@ fn ended() -> ClaimView {
             cidr: None,
             family: None,
             owner: None,
+            life: allocator::life::ClaimLife::default(),
             labels: Labels::new(),
             annotations: Labels::new(),
             description: "".into(),
@@ -65,7 +69,13 @@ fn ended() -> ClaimView {
         generation: 17,
         returned: false,
         allocated_at_ms: 1_772_366_400_000,
+        first_allocated_at_ms: 1_772_366_400_000,
+        previously_released_at_ms: None,
+        in_use_at_ms: None,
+        expires_at_ms: None,
+        expiring_since_ms: None,
         released_at_ms: Some(1_772_366_401_000),
+        reclaim_at_ms: Some(1_772_366_401_000),
         revision: 41,
     }
 }
@@ -121,6 +131,13 @@ fn rejections() -> Vec<Rejection> {
         Rejection::GenerationStale {
             given: 3,
             current: None,
+        },
+        Rejection::NotTheHolder { claim: name("c") },
+        Rejection::NotReleased {
+            held: Box::new(held_by("acme", "c")),
+        },
+        Rejection::NotReleased {
+            held: Box::new(held_by("umbrella", "secret")),
         },
         Rejection::RevisionMismatch {
             given: 3,
@@ -252,7 +269,7 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
             {"claim":"c","tenant":"acme"}
         404 claim_not_found
             There is no claim c in tenant acme; its last holding, 10.0.0.7/32 with generation 17, has ended.
-            {"claim":"c","ended":{"labels":{},"name":"c","pool":"p","prefixLength":32,"status":{"address":"10.0.0.7/24","allocatedAt":"2026-03-01T12:00:00.000Z","allocatedCIDR":"10.0.0.7/32","conditions":[{"lastTransitionTime":"2026-03-01T12:00:01.000Z","message":"10.0.0.7/32 went back to pool p","reason":"Released","status":"False","type":"Allocated"}],"generation":17,"phase":"Released","pool":"p","reclaimAt":"2026-03-01T12:00:01.000Z","releasedAt":"2026-03-01T12:00:01.000Z","returned":false,"revision":41,"subnet":"10.0.0.0/24"}},"tenant":"acme"}
+            {"claim":"c","ended":{"labels":{},"name":"c","pool":"p","prefixLength":32,"status":{"address":"10.0.0.7/24","allocatedAt":"2026-03-01T12:00:00.000Z","allocatedCIDR":"10.0.0.7/32","conditions":[{"lastTransitionTime":"2026-03-01T12:00:01.000Z","message":"10.0.0.7/32 went back to pool p","reason":"Released","status":"False","type":"Allocated"}],"firstAllocatedAt":"2026-03-01T12:00:00.000Z","generation":17,"phase":"Released","pool":"p","reclaimAt":"2026-03-01T12:00:01.000Z","releasedAt":"2026-03-01T12:00:01.000Z","returned":false,"revision":41,"subnet":"10.0.0.0/24"}},"tenant":"acme"}
         404 allocation_not_found
             Nothing is held at 10.0.0.0/24 in space default.
             {"cidr":"10.0.0.0/24","space":"default","tenant":"acme"}
@@ -268,6 +285,15 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
         412 generation_stale
             Generation 3 has ended and nothing holds that name now.
             {"given":3}
+        403 not_the_holder
+            The claim c is not that owner's.
+            {"claim":"c"}
+        409 address_taken
+            10.0.0.0/24 is held by claim c, and was not released.
+            {"cidr":"10.0.0.0/24","held":{"allocatedAt":"2026-03-01T12:00:00.007Z","cidr":"10.0.0.0/24","claim":"c","family":"IPv4","generation":17,"owner":"node-7/eth0","phase":"Allocated","pool":"p","purpose":"Claim","revision":40,"space":"default"}}
+        409 address_taken
+            10.0.0.0/24 is held, and was not released.
+            {"cidr":"10.0.0.0/24","held":{"allocatedAt":"2026-03-01T12:00:00.007Z","cidr":"10.0.0.0/24","family":"IPv4","generation":17,"phase":"Allocated","pool":"p","purpose":"Claim","revision":40,"space":"default","tenant":"umbrella"}}
         412 revision_mismatch
             The pool has revision 5, not 3.
             {"current":5,"given":3}

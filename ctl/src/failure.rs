@@ -211,7 +211,9 @@ mod tests {
         expect![[r#"
             6 invalid_json
             6 invalid_parameter
+            3 not_the_holder
             3 quota_exceeded
+            3 test_clock_off
             4 tenant_not_found
             4 pool_not_found
             4 claim_not_found

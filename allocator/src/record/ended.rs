@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Extras, TextId};
+use super::{Asked, Extras, Life, TextId};
 use crate::name::Name;
 use crate::prefix::{Address, Prefix};
 
@@ -17,7 +17,7 @@ pub(crate) struct Ended {
     pub(crate) gateway: Option<Address>,
     pub(crate) returned: bool,
     pub(crate) generation: u64,
-    /// Revision at which it ended.
+    /// Revision at which it ended: was released, or its lease was over.
     pub(crate) revision: u64,
     pub(crate) allocated_at_ms: u64,
     /// Wall time of the end.
@@ -38,6 +38,7 @@ pub(crate) enum EndedHolder {
         asked: Asked,
         name: Name,
         extras: Option<Arc<Extras>>,
+        life: Option<Arc<Life>>,
     },
     Child {
         name: Name,
@@ -60,14 +61,17 @@ impl Ended {
     /// What it counts against the bound on bytes: a fixed part and its texts, so that the count is
     /// the same on every platform.
     pub(crate) fn weight(&self) -> u64 {
-        let extras = match &self.holder {
-            EndedHolder::Claim {
-                extras: Some(extras),
-                ..
-            } => extras.bytes(),
-            EndedHolder::Claim { extras: None, .. } | EndedHolder::Child { .. } => 0,
+        let (extras, life) = match &self.holder {
+            EndedHolder::Claim { extras, life, .. } => (
+                extras.as_ref().map_or(0, |extras| extras.bytes()),
+                if life.is_some() { 128 } else { 0 },
+            ),
+            EndedHolder::Child { .. } => (0, 0),
         };
         let texts = self.name().as_str().len().saturating_add(extras);
-        u64::try_from(texts).unwrap_or(u64::MAX).saturating_add(128)
+        u64::try_from(texts)
+            .unwrap_or(u64::MAX)
+            .saturating_add(128)
+            .saturating_add(life)
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Event {
     /// The holding's record while it is held; vacant or another's afterwards.
     pub(crate) hold: u32,
     pub(crate) kind: EventKind,
+    /// A holding is gone with it: the record of how it last was is kept as long as the event. The
+    /// holding is that of the event, but for `Returned`: there it is the one before.
+    pub(crate) ends: bool,
 }
 
 /// What an event counts against the bound on bytes.
@@ -41,17 +44,6 @@ impl Event {
     /// The texts that it refers to.
     pub(crate) fn texts(&self) -> [TextId; 4] {
         [self.tenant, self.pool, self.actor, self.source]
-    }
-
-    /// It tells the end of a holding, and so keeps the record of it.
-    pub(crate) fn ends_holding(&self) -> bool {
-        match self.kind {
-            EventKind::Released | EventKind::PoolDeleted => self.generation != 0,
-            EventKind::TenantCreated
-            | EventKind::TenantDeleted
-            | EventKind::PoolCreated
-            | EventKind::Allocated => false,
-        }
     }
 }
 

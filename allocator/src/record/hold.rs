@@ -5,7 +5,8 @@ use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PackedLabels, PoolId, TenantId};
+use super::{Kept, Lease, Life, PackedLabels, PoolId, TenantId};
+use crate::life::ClaimLife;
 use crate::name::{Name, Owner};
 use crate::prefix::Prefix;
 use crate::view::{Phase, Purpose};
@@ -42,6 +43,8 @@ pub(crate) struct Claim {
     pub(crate) asked: Asked,
     pub(crate) name: Name,
     pub(crate) extras: Option<Arc<Extras>>,
+    /// What not every claim has of a life; `None` for one that has nothing of it.
+    pub(crate) life: Option<Arc<Life>>,
 }
 
 /// How a claim was asked for, as far as its block does not tell it; repeats are compared with it.
@@ -72,6 +75,7 @@ impl Hold {
         }
     }
 
+    /// The claim that holds the block, or for which it is kept.
     pub(crate) fn claim(&self) -> Option<&Claim> {
         match &self.holder {
             Holder::Claim(claim) => Some(claim),
@@ -80,9 +84,45 @@ impl Hold {
     }
 }
 
+impl Hold {
+    /// What keeps the block for the holder that left; `None` while it is held.
+    pub(crate) fn kept(&self) -> Option<&Kept> {
+        self.claim()?.life.as_ref()?.kept.as_ref()
+    }
+
+    /// The lease on which the block is held.
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        self.claim()?.life.as_ref()?.lease.as_ref()
+    }
+
+    /// When, by the log's clock, the lease or the grace is over; `None` for what has no end.
+    pub(crate) fn end_ms(&self) -> Option<u64> {
+        match self.kept() {
+            Some(kept) => kept.reclaim_ms,
+            None => self.lease().map(|lease| lease.expires_ms),
+        }
+    }
+
+    /// When, by the log's clock, something is to be done about the hold: its end, or before it the
+    /// announcement.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        match (self.kept(), self.lease()) {
+            (None, Some(lease)) if lease.told_at_ms.is_none() => Some(lease.tell_ms()),
+            _ => self.end_ms(),
+        }
+    }
+}
+
 impl Claim {
     pub(crate) fn owner(&self) -> Option<&Owner> {
         self.extras.as_ref()?.owner.as_ref()
+    }
+
+    /// What the claim stated of its life.
+    pub(crate) fn life_asked(&self) -> ClaimLife {
+        self.life
+            .as_ref()
+            .map_or_else(ClaimLife::default, |life| life.asked)
     }
 
     pub(crate) fn label(&self, key: &str) -> Option<&str> {

@@ -7,26 +7,28 @@ use alloc::sync::Arc;
 use alloc::vec;
 
 use crate::answer::{FieldProblem, Outcome, Rejection};
-use crate::command::{ClaimRelease, ClaimSpec, PoolRef};
+use crate::command::{ClaimSpec, PoolRef};
 use crate::free::CidrTrie;
 use crate::name::Name;
 use crate::ordered::Key;
 use crate::prefix::{Family, Prefix};
 use crate::record::{
-    Asked, Claim, Ended, EndedHolder, Extras, Hold, HoldId, Holder, PackedLabels, Pool, PoolId,
-    TenantId,
+    Asked, Claim, Extras, Hold, HoldId, Holder, PackedLabels, Past, Pool, PoolId, TenantId,
 };
 use crate::view::{ClaimView, EventKind, Phase};
 
 use super::State;
 use super::index::usage_of;
+use super::life::claim_life_check;
 use super::store::{Happened, Who};
-use super::views::{Named, blocks_text, ended_claim_view};
+use super::views::blocks_text;
 
 /// What a claim comes to.
 enum ClaimPlan {
     /// It is there already.
     Repeat(HoldId),
+    /// The block that is kept for the holder goes back to it.
+    Return { tenant: TenantId, kept: HoldId },
     /// This block is to be taken.
     Take {
         tenant: TenantId,
@@ -35,31 +37,28 @@ enum ClaimPlan {
     },
 }
 
-/// What a release comes to.
-enum ReleasePlan {
-    /// This hold is to end.
-    End(HoldId),
-    /// That holding ended before.
-    EndedBefore(Box<ClaimView>),
-}
-
 impl State {
     pub(super) fn claim_create(
         &mut self,
         who: Who<'_>,
         spec: &ClaimSpec,
     ) -> Result<Outcome, Rejection> {
-        match self.claim_plan(spec)? {
-            ClaimPlan::Repeat(id) => Ok(Outcome::ClaimRepeated(Box::new(self.claim_view_of(id)))),
+        self.with_sweep(|state| state.claim_try(who, spec))
+    }
+
+    fn claim_try(&mut self, who: Who<'_>, spec: &ClaimSpec) -> Result<Outcome, Rejection> {
+        let id = match self.claim_plan(spec)? {
+            ClaimPlan::Repeat(id) => {
+                return Ok(Outcome::ClaimRepeated(Box::new(self.claim_view_of(id))));
+            }
+            ClaimPlan::Return { tenant, kept } => self.return_commit(who, spec, tenant, kept),
             ClaimPlan::Take {
                 tenant,
                 pool,
                 block,
-            } => {
-                let id = self.claim_commit(who, spec, tenant, pool, block);
-                Ok(Outcome::ClaimCreated(Box::new(self.claim_view_of(id))))
-            }
-        }
+            } => self.claim_commit(who, spec, tenant, pool, block),
+        };
+        Ok(Outcome::ClaimCreated(Box::new(self.claim_view_of(id))))
     }
 
     fn claim_plan(&self, spec: &ClaimSpec) -> Result<ClaimPlan, Rejection> {
@@ -96,6 +95,10 @@ impl State {
             spec.cidr.map(Prefix::length).or(spec.prefix_length),
             pool,
         )?;
+        claim_life_check(&spec.life, &pool.spec.life)?;
+        if let Some(kept) = self.returning(tenant, id, spec, length) {
+            return Ok(ClaimPlan::Return { tenant, kept });
+        }
         let block = if let Some(cidr) = spec.cidr {
             self.exact_check("cidr", id, cidr)?;
             self.quota_check(tenant, cidr)?;
@@ -129,16 +132,7 @@ impl State {
             generation,
             revision,
             allocated_at_ms: self.meta.clock.wall_ms(),
-            holder: Holder::Claim(Claim {
-                tenant,
-                asked: Asked {
-                    prefix_length: spec.prefix_length,
-                    cidr: spec.cidr.is_some(),
-                    family: spec.family.is_some(),
-                },
-                name: spec.name.clone(),
-                extras: extras_of(spec),
-            }),
+            holder: Holder::Claim(self.claim_record(tenant, pool, spec, None)),
         });
         self.content_touch(pool);
         let (tenant, pool) = (self.tables.tenant(tenant).text, self.tables.pool(pool).text);
@@ -150,9 +144,31 @@ impl State {
                 pool,
                 generation,
                 hold: id,
+                ends: false,
             },
         );
         id
+    }
+
+    /// A claim as it is when its holding begins; `past` where its block came back to it.
+    pub(super) fn claim_record(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+        spec: &ClaimSpec,
+        past: Option<Past>,
+    ) -> Claim {
+        Claim {
+            tenant,
+            asked: Asked {
+                prefix_length: spec.prefix_length,
+                cidr: spec.cidr.is_some(),
+                family: spec.family.is_some(),
+            },
+            name: spec.name.clone(),
+            extras: extras_of(spec),
+            life: self.life_begin(&spec.life, &self.tables.pool(pool).spec.life, past),
+        }
     }
 
     /// The first field, in the order of the contract, in which a claim differs from what is asked.
@@ -163,6 +179,7 @@ impl State {
         let same_pool = pool.name == spec.pool.name
             && pool.tenant == *spec.pool.tenant.as_ref().unwrap_or(&spec.tenant);
         let family = claim.asked.family.then_some(hold.block.family());
+        let asked = claim.life_asked();
         let fields = [
             ("pool", same_pool),
             (
@@ -172,94 +189,19 @@ impl State {
             ("cidr", claim.asked.cidr.then_some(hold.block) == spec.cidr),
             ("family", family == spec.family),
             ("owner", claim.owner() == spec.owner.as_ref()),
+            (
+                "graceSeconds",
+                asked.grace_seconds == spec.life.grace_seconds,
+            ),
+            (
+                "reclaimPolicy",
+                asked.reclaim_policy == spec.life.reclaim_policy,
+            ),
         ];
         fields
             .into_iter()
             .find(|(_, same)| !same)
             .map(|(field, _)| field)
-    }
-
-    pub(super) fn claim_release(
-        &mut self,
-        who: Who<'_>,
-        release: &ClaimRelease,
-    ) -> Result<Outcome, Rejection> {
-        match self.release_plan(release)? {
-            ReleasePlan::EndedBefore(view) => Ok(Outcome::ClaimAlreadyReleased(view)),
-            ReleasePlan::End(id) => Ok(Outcome::ClaimReleased(Box::new(
-                self.release_commit(who, id),
-            ))),
-        }
-    }
-
-    fn release_plan(&self, release: &ClaimRelease) -> Result<ReleasePlan, Rejection> {
-        let tenant = self.tenant_find(&release.tenant)?;
-        let held = self.claim_find(tenant, &release.name);
-        let current = held.map(|id| self.tables.hold(id).generation);
-        if let Some(id) = held
-            && release
-                .generation
-                .is_none_or(|given| Some(given) == current)
-        {
-            return Ok(ReleasePlan::End(id));
-        }
-        if let Some(given) = release.generation {
-            if let Some(view) = self.ended_claim(tenant, &release.name, given) {
-                return Ok(ReleasePlan::EndedBefore(Box::new(view)));
-            }
-            if held.is_some() {
-                return Err(Rejection::GenerationStale { given, current });
-            }
-        }
-        Err(self.claim_not_found(tenant, &release.name))
-    }
-
-    fn release_commit(&mut self, who: Who<'_>, id: HoldId) -> ClaimView {
-        let revision = self.revision_open();
-        let hold = self.tables.hold(id);
-        let claim = hold.claim().expect("a claim's name leads to a claim");
-        let tenant = self.tables.tenant(claim.tenant);
-        let pool_id = hold.pool;
-        let pool = self.tables.pool(pool_id);
-        let (subnet, gateway) = self.holder_network(hold);
-        let ended = Ended {
-            block: hold.block,
-            subnet_length: subnet.length(),
-            gateway,
-            returned: hold.returned,
-            generation: hold.generation,
-            revision,
-            allocated_at_ms: hold.allocated_at_ms,
-            until_ms: self.meta.clock.wall_ms(),
-            tenant_serial: tenant.serial,
-            tenant: tenant.text,
-            pool_tenant: self.tables.tenant(pool.tenant).text,
-            pool: pool.text,
-            holder: EndedHolder::Claim {
-                asked: claim.asked,
-                name: claim.name.clone(),
-                extras: claim.extras.clone(),
-            },
-        };
-        let named = Named {
-            tenant: &tenant.spec.name,
-            name: &claim.name,
-            pool_tenant: &pool.spec.tenant,
-            pool: &pool.spec.name,
-        };
-        let view = ended_claim_view(&ended, &named).expect("the holding is of a claim");
-        let happened = Happened {
-            kind: EventKind::Released,
-            tenant: ended.tenant,
-            pool: ended.pool,
-            generation: ended.generation,
-            hold: id,
-        };
-        self.ended_push(ended);
-        self.hold_remove(id);
-        self.content_touch(pool_id);
-        self.event_push(who, happened);
-        view
     }
 
     /// The claim of that name.
@@ -273,28 +215,6 @@ impl State {
     pub(super) fn claim_view_of(&self, id: HoldId) -> ClaimView {
         let hold = self.tables.hold(id);
         self.claim_view(hold, hold.claim().expect("a claim's name leads to a claim"))
-    }
-
-    /// The holding of that name and generation, if it has ended and events reach back to that.
-    fn ended_claim(&self, tenant: TenantId, name: &Name, generation: u64) -> Option<ClaimView> {
-        let ended = self
-            .tables
-            .ended_of(self.index.ended.of_generation(&self.tables, generation)?);
-        let same = ended.tenant_serial == self.tables.tenant(tenant).serial && ended.name() == name;
-        if same { self.ended_view(ended) } else { None }
-    }
-
-    /// There is no claim of that name; what is known of the last one.
-    pub(super) fn claim_not_found(&self, tenant: TenantId, name: &Name) -> Rejection {
-        let serial = self.tables.tenant(tenant).serial;
-        let newest = self.index.ended.newest(&self.tables, serial, name);
-        Rejection::ClaimNotFound {
-            tenant: self.tenant_name(tenant).clone(),
-            claim: name.clone(),
-            ended: newest
-                .and_then(|id| self.ended_view(self.tables.ended_of(id)))
-                .map(Box::new),
-        }
     }
 
     /// The pool that a reference means to a caller of that tenant. Another tenant's pool is not to be

@@ -120,7 +120,7 @@ impl State {
                 return;
             };
             self.meta.dropped = Some(event.id());
-            if event.ends_holding() {
+            if event.ends {
                 self.ended_drop();
             }
         }
@@ -153,6 +153,7 @@ mod tests {
         ClaimRelease, ClaimSpec, Command, Entry, Envelope, PoolCidr, PoolRef, PoolSource, PoolSpec,
         Position, Quota, Stamp, TenantSpec,
     };
+    use crate::life::{ClaimLife, PoolLife};
     use crate::name::Labels;
 
     fn name(text: &str) -> Name {
@@ -221,6 +222,7 @@ mod tests {
             exclude: Vec::new(),
             subnet: None,
             gateway: None,
+            life: PoolLife::default(),
             labels: Labels::new(),
             annotations: Labels::new(),
             description: Box::from(""),
@@ -248,6 +250,7 @@ mod tests {
             cidr: None,
             family: None,
             owner: None,
+            life: ClaimLife::default(),
             labels: Labels::new(),
             annotations: Labels::new(),
             description: Box::from(""),

@@ -13,9 +13,10 @@ use crate::name::Name;
 use crate::ordered::{Key, Ordered};
 use crate::prefix::Prefix;
 use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, Tenant, TenantId};
-use crate::view::Usage;
+use crate::view::{Phase, Usage};
 
 use super::ended_index::EndedIndex;
+use super::life_index::LifeIndex;
 use super::pool_index::{PoolIndex, minus, plus};
 use super::tables::Tables;
 
@@ -31,9 +32,10 @@ pub(super) struct Index {
     pub(super) tenant_names: Ordered,
     /// Pools by tenant and name.
     pub(super) pool_names: Ordered,
-    /// Claims by tenant and name.
+    /// Claims by tenant and name; of what is kept for one that is gone see `life`.
     pub(super) claim_names: Ordered,
     pub(super) ended: EndedIndex,
+    pub(super) life: LifeIndex,
     /// Blocks of root pools.
     pub(super) roots: BTreeMap<(TenantId, Name, Prefix), PoolId>,
     /// Claims of all tenants.
@@ -244,13 +246,7 @@ impl Index {
         match &hold.holder {
             Holder::Claim(claim) => {
                 index.count_claim(hold.phase, size);
-                if !self
-                    .claim_names
-                    .insert(claim_key(claim), id, tables.claim_keys())
-                {
-                    return Err("two claims of a tenant have one name");
-                }
-                self.claims = self.claims.saturating_add(1);
+                self.life_add(tables, id, hold, claim)?;
                 let usage = self
                     .usage_mut(claim.tenant)
                     .ok_or("a claim has no tenant")?;
@@ -286,11 +282,7 @@ impl Index {
         match &hold.holder {
             Holder::Claim(claim) => {
                 index.discount_claim(hold.phase, size);
-                let removed = self
-                    .claim_names
-                    .remove(claim_key(claim), tables.claim_keys());
-                assert!(removed == Some(id), "a claim is indexed by its name");
-                self.claims = self.claims.saturating_sub(1);
+                self.life_remove(tables, id, hold, claim);
                 let usage = self.usage_mut(claim.tenant).expect("a claim has a tenant");
                 let removed = usage_of(hold.block);
                 usage.claims = usage.claims.saturating_sub(1);
@@ -306,6 +298,59 @@ impl Index {
             }
             Holder::Reservation { .. } => index.reserved = minus(index.reserved, size),
         }
+    }
+
+    /// Takes out what is indexed of the life of a claim's hold, which is about to change and still
+    /// stands in its table. The block, the pool and the tenant stay what they are.
+    pub(super) fn hold_change_begin(&mut self, tables: &Tables, id: HoldId, hold: &Hold) {
+        let claim = hold.claim().expect("only a claim's hold has a life");
+        self.life_remove(tables, id, hold, claim);
+        if let Some(index) = self.pool_mut(hold.pool) {
+            index.discount_claim(hold.phase, hold.block.size());
+        }
+    }
+
+    /// Indexes the life of a claim's hold as it is now.
+    pub(super) fn hold_change_end(&mut self, tables: &Tables, id: HoldId, hold: &Hold) {
+        let claim = hold.claim().expect("only a claim's hold has a life");
+        self.life_add(tables, id, hold, claim)
+            .expect("a plan only makes what contradicts nothing");
+        if let Some(index) = self.pool_mut(hold.pool) {
+            index.count_claim(hold.phase, hold.block.size());
+        }
+    }
+
+    fn life_add(
+        &mut self,
+        tables: &Tables,
+        id: HoldId,
+        hold: &Hold,
+        claim: &Claim,
+    ) -> Result<(), Contradiction> {
+        if (hold.phase == Phase::Released) != hold.kept().is_some() {
+            return Err("what is released is not what is kept");
+        }
+        if hold.phase != Phase::Released {
+            if !self
+                .claim_names
+                .insert(claim_key(claim), id, tables.claim_keys())
+            {
+                return Err("two claims of a tenant have one name");
+            }
+            self.claims = self.claims.saturating_add(1);
+        }
+        self.life.add(tables, id, hold)
+    }
+
+    fn life_remove(&mut self, tables: &Tables, id: HoldId, hold: &Hold, claim: &Claim) {
+        if hold.phase != Phase::Released {
+            let removed = self
+                .claim_names
+                .remove(claim_key(claim), tables.claim_keys());
+            assert!(removed == Some(id), "a claim is indexed by its name");
+            self.claims = self.claims.saturating_sub(1);
+        }
+        self.life.remove(tables, id, hold);
     }
 
     /// Changes what claims hold below a pool, in it and in those above it; a pool is at most 16 deep.

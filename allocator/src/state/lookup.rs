@@ -37,6 +37,7 @@ impl State {
         let claim = innermost.and_then(|id| {
             let hold = self.tables.hold(id);
             hold.claim()
+                .filter(|_| hold.kept().is_none())
                 .map(|claim| Box::new(self.claim_view(hold, claim)))
         });
         Ok(LookupView {

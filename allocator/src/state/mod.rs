@@ -15,24 +15,33 @@
 //! 6. A tenant's usage is the sum over its pools and claims.
 //! 7. Every index leads to exactly the records that have its keys.
 //! 8. Generations of holds are unique and not above the counter; no revision is above the counter.
-//! 9. Events are in order; each that ends a holding has its record, and no other record is kept.
+//! 9. Events are in order; each with which a holding is gone has its record, and no other record is
+//!    kept.
 //! 10. A text is interned once, and kept exactly as long as something refers to it.
 //! 11. The digest is the sum over all records.
 //! 12. The pages of a cut make the same state.
+//! 13. What is released is kept: by a grace that has an end, or by `Retain`. Only blocks of claims
+//!     are, and a claim that is gone is not found by its name.
 
 mod audit;
+mod audit_life;
 mod batch;
 mod claim;
+mod due;
 mod durable;
 mod ended_index;
 mod events;
 mod index;
 mod layout;
+mod life;
+mod life_index;
 mod list;
 mod lookup;
 mod pool;
 mod pool_fields;
 mod pool_index;
+mod pool_life;
+mod release;
 mod room;
 mod store;
 mod tables;
@@ -47,7 +56,7 @@ use alloc::vec::Vec;
 pub use audit::AuditFailure;
 pub use events::Compacted;
 
-use crate::answer::{Answer, Outcome, Rejection};
+use crate::answer::{Answer, Outcome, Rejection, Swept};
 use crate::clock::Clock;
 use crate::command::{Command, Entry, Envelope, Position, Stamp};
 use crate::digest::Digester;
@@ -85,6 +94,8 @@ pub struct State {
     revision_open: bool,
     /// Ordinal of the next event of that revision.
     ordinal: u32,
+    /// What the command at hand has done that was due.
+    swept: Swept,
 }
 
 impl Default for State {
@@ -108,6 +119,7 @@ impl State {
             journal: None,
             revision_open: false,
             ordinal: 0,
+            swept: Swept::default(),
         }
     }
 
@@ -132,13 +144,14 @@ impl State {
             source: &envelope.source,
         };
         self.revision_open = false;
+        self.swept = Swept::default();
         let result = match &envelope.command {
             Command::Tick => Ok(Outcome::Done),
             Command::Form { cluster_id } => self.form(*cluster_id),
             Command::ActivateVersion { version } => self.version_activate(*version),
             Command::TenantCreate(spec) => self.tenant_create(who, spec),
             Command::TenantDelete { tenant } => self.tenant_delete(who, tenant),
-            Command::PoolCreate(spec) => self.pool_create(who, spec),
+            Command::PoolCreate(spec) => self.with_sweep(|state| state.pool_create(who, spec)),
             Command::PoolDelete {
                 tenant,
                 pool,
@@ -146,6 +159,11 @@ impl State {
             } => self.pool_delete(who, tenant, pool, *if_revision),
             Command::ClaimCreate(spec) => self.claim_create(who, spec),
             Command::ClaimRelease(release) => self.claim_release(who, release),
+            Command::ClaimConfirm(confirm) => self.claim_confirm(who, confirm),
+            Command::ClaimRenew(renew) => self.claim_renew(who, renew),
+            Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
+            Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
+            Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {
                 tenant,
                 atomic: true,

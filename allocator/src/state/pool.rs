@@ -219,6 +219,7 @@ impl State {
                 pool: text,
                 generation,
                 hold,
+                ends: false,
             },
         );
         id
@@ -298,6 +299,7 @@ impl State {
             pool: text,
             generation: 0,
             hold: 0,
+            ends: pool.parent.is_some(),
         };
         match pool.parent {
             None => self.pool_remove(id),

@@ -18,6 +18,7 @@ use crate::record::{Pool, PoolBlock};
 
 use super::claim::invalid;
 use super::layout;
+use super::pool_life::{check_life, life_difference};
 use super::views::{blocks_text, count};
 
 /// Most CIDRs of a pool.
@@ -56,10 +57,10 @@ pub(super) struct Parent<'a> {
 
 /// Collects all that is wrong, so that one answer tells it.
 #[derive(Default)]
-struct Problems(Vec<FieldProblem>);
+pub(super) struct Problems(Vec<FieldProblem>);
 
 impl Problems {
-    fn add(&mut self, field: &dyn Display, problem: &str, allowed: &dyn Display) {
+    pub(super) fn add(&mut self, field: &dyn Display, problem: &str, allowed: &dyn Display) {
         self.0.push(FieldProblem {
             field: field.to_string(),
             problem: String::from(problem),
@@ -102,6 +103,7 @@ pub(super) fn check_alone(spec: &PoolSpec) -> Result<(), Rejection> {
             &format_args!("at most {EXCLUSIONS_MAX} of them"),
         );
     }
+    check_life(&spec.life, &mut problems);
     for (place, exclusion) in spec.exclude.iter().enumerate().take(EXCLUSIONS_MAX) {
         let ordered = Family::of(exclusion.first) == Family::of(exclusion.last)
             && address_number(exclusion.first) <= address_number(exclusion.last);
@@ -313,6 +315,7 @@ pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
         pool.family,
         widest(pool.blocks.iter().map(|block| block.cidr)),
     );
+    let life = life_difference(&there.life, &spec.life);
     let fields = [
         (
             "family",
@@ -325,6 +328,7 @@ pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
         ("exclude", same_exclusions(&there.exclude, &spec.exclude)),
         ("subnet", there.subnet == spec.subnet),
         ("gateway", there.gateway == spec.gateway),
+        (life.unwrap_or_default(), life.is_none()),
         ("labels", there.labels == spec.labels),
         ("annotations", there.annotations == spec.annotations),
         ("description", there.description == spec.description),

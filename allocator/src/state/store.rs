@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::Serialize;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Swept};
 use crate::digest::Digester;
 use crate::record::{
     Content, Ended, Event, Hold, HoldId, Meta, Pool, PoolId, Tenant, TenantId, TextId, table,
@@ -33,6 +33,7 @@ pub(super) enum Undo {
     ContentSet(PoolId, Option<Content>),
     HoldInserted(HoldId),
     HoldRemoved(HoldId, Hold),
+    HoldReplaced(HoldId, Hold),
     TextRemoved(u32, Arc<str>),
     EventPushed,
     EndedPushed,
@@ -45,6 +46,7 @@ pub(super) struct Savepoint {
     meta: Meta,
     revision_open: bool,
     ordinal: u32,
+    swept: Swept,
     /// The journal of an attempt around this one, and how long it was.
     outer: Option<usize>,
 }
@@ -57,6 +59,8 @@ pub(super) struct Happened {
     pub(super) pool: TextId,
     pub(super) generation: u64,
     pub(super) hold: HoldId,
+    /// See [`Event::ends`].
+    pub(super) ends: bool,
 }
 
 impl State {
@@ -238,6 +242,20 @@ impl State {
         }
     }
 
+    /// Puts the next state of a claim's hold in its place; block and pool stay what they are.
+    pub(super) fn hold_replace(&mut self, id: HoldId, hold: Hold) {
+        let before = self.tables.hold(id);
+        let same = (before.block, before.pool) == (hold.block, hold.pool);
+        assert!(same, "a hold stays where it is");
+        self.index.hold_change_begin(&self.tables, id, before);
+        self.digest_add(table::HOLDS, u64::from(id), &hold);
+        let before = self.tables.holds.replace(id, hold, self.epoch);
+        self.digest_subtract(table::HOLDS, u64::from(id), &before);
+        self.index
+            .hold_change_end(&self.tables, id, self.tables.hold(id));
+        self.note(Undo::HoldReplaced(id, before));
+    }
+
     /// The id of a text that is about to be referred to.
     pub(super) fn text_intern(&mut self, text: &str) -> TextId {
         if text.is_empty() {
@@ -287,6 +305,7 @@ impl State {
             ordinal: self.ordinal,
             hold: happened.hold,
             kind: happened.kind,
+            ends: happened.ends,
         };
         for text in event.texts() {
             self.texts.refer(text);
@@ -351,6 +370,7 @@ impl State {
             meta: self.meta,
             revision_open: self.revision_open,
             ordinal: self.ordinal,
+            swept: self.swept,
             outer,
         };
         self.journal.get_or_insert_default();
@@ -376,6 +396,7 @@ impl State {
         self.meta = savepoint.meta;
         self.revision_open = savepoint.revision_open;
         self.ordinal = savepoint.ordinal;
+        self.swept = savepoint.swept;
         if savepoint.outer.is_some() {
             self.journal = Some(journal);
         }
@@ -395,6 +416,7 @@ impl State {
             Undo::ContentSet(pool, content) => self.content_set(pool, content),
             Undo::HoldInserted(id) => self.hold_remove(id),
             Undo::HoldRemoved(id, hold) => self.hold_put(id, hold),
+            Undo::HoldReplaced(id, hold) => self.hold_replace(id, hold),
             Undo::TextRemoved(place, text) => self.text_put(place, text),
             Undo::EventPushed => {
                 let event = self
@@ -424,6 +446,11 @@ impl State {
     ) -> Answer {
         Answer {
             revision: self.meta.revision,
+            swept: if result.is_ok() {
+                self.swept
+            } else {
+                Swept::default()
+            },
             result,
         }
     }

@@ -82,6 +82,7 @@ impl State {
                 pool: None,
                 generation: 0,
                 hold: 0,
+                ends: false,
             },
         );
     }

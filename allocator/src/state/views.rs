@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use crate::command::{ClaimSpec, PoolRef, TenantSpec};
 use crate::count::Count;
+use crate::life::ClaimLife;
 use crate::name::{Labels, Name};
 use crate::prefix::Prefix;
 use crate::record::{
-    Asked, Claim, Ended, EndedHolder, Extras, Hold, HoldId, Holder, PoolBlock, PoolId, TenantId,
-    TextId,
+    Asked, Claim, Ended, EndedHolder, Extras, Hold, HoldId, Holder, Kept, PoolBlock, PoolId,
+    TenantId, TextId,
 };
 use crate::view::{
     AllocationView, Blocks, Capacity, ClaimView, Phase, PoolCidrView, PoolView, TenantView,
@@ -95,6 +96,9 @@ impl State {
         let pool = self.tables.pool(hold.pool);
         let (subnet, gateway) = self.holder_network(hold);
         let tenant = self.tenant_name(claim.tenant);
+        let life = claim.life.as_deref();
+        let past = life.and_then(|life| life.returned);
+        let (lease, kept) = (hold.lease(), hold.kept());
         let named = Named {
             tenant,
             name: &claim.name,
@@ -102,7 +106,13 @@ impl State {
             pool: &pool.spec.name,
         };
         ClaimView {
-            spec: claim_spec(&named, hold.block, claim.asked, claim.extras.as_deref()),
+            spec: claim_spec(
+                &named,
+                hold.block,
+                claim.asked,
+                claim.extras.as_deref(),
+                claim.life_asked(),
+            ),
             pool_tenant: pool.spec.tenant.clone(),
             pool: pool.spec.name.clone(),
             phase: hold.phase,
@@ -112,9 +122,20 @@ impl State {
             generation: hold.generation,
             returned: hold.returned,
             allocated_at_ms: hold.allocated_at_ms,
-            released_at_ms: None,
+            first_allocated_at_ms: past
+                .map_or(hold.allocated_at_ms, |past| past.first_allocated_at_ms),
+            previously_released_at_ms: past.map(|past| past.released_at_ms),
+            in_use_at_ms: life.and_then(|life| life.in_use_at_ms),
+            expires_at_ms: lease.map(|lease| self.meta.clock.wall_at(lease.expires_ms)),
+            expiring_since_ms: lease.and_then(|lease| lease.told_at_ms),
+            released_at_ms: kept.map(|kept| kept.released_at_ms),
+            reclaim_at_ms: self.reclaim_at_ms(kept),
             revision: hold.revision,
         }
+    }
+
+    fn reclaim_at_ms(&self, kept: Option<&Kept>) -> Option<u64> {
+        Some(self.meta.clock.wall_at(kept?.reclaim_ms?))
     }
 
     /// What the holder of a block configures.
@@ -173,6 +194,11 @@ impl State {
             phase: hold.phase,
             generation: hold.generation,
             allocated_at_ms: hold.allocated_at_ms,
+            expires_at_ms: hold
+                .lease()
+                .map(|lease| self.meta.clock.wall_at(lease.expires_ms)),
+            released_at_ms: hold.kept().map(|kept| kept.released_at_ms),
+            reclaim_at_ms: self.reclaim_at_ms(hold.kept()),
             revision: hold.revision,
         }
     }
@@ -188,12 +214,26 @@ pub(super) struct Named<'a> {
 
 /// See [`State::ended_view`]; for names that are at hand.
 pub(super) fn ended_claim_view(ended: &Ended, named: &Named<'_>) -> Option<ClaimView> {
-    let EndedHolder::Claim { asked, extras, .. } = &ended.holder else {
+    let EndedHolder::Claim {
+        asked,
+        extras,
+        life,
+        ..
+    } = &ended.holder
+    else {
         return None;
     };
+    let life = life.as_deref();
+    let past = life.and_then(|life| life.returned);
     let subnet = Prefix::around(ended.block.first(), ended.subnet_length);
     Some(ClaimView {
-        spec: claim_spec(named, ended.block, *asked, extras.as_deref()),
+        spec: claim_spec(
+            named,
+            ended.block,
+            *asked,
+            extras.as_deref(),
+            life.map_or_else(ClaimLife::default, |life| life.asked),
+        ),
         pool_tenant: named.pool_tenant.clone(),
         pool: named.pool.clone(),
         phase: Phase::Released,
@@ -203,7 +243,17 @@ pub(super) fn ended_claim_view(ended: &Ended, named: &Named<'_>) -> Option<Claim
         generation: ended.generation,
         returned: ended.returned,
         allocated_at_ms: ended.allocated_at_ms,
+        first_allocated_at_ms: past
+            .map_or(ended.allocated_at_ms, |past| past.first_allocated_at_ms),
+        previously_released_at_ms: past.map(|past| past.released_at_ms),
+        in_use_at_ms: life.and_then(|life| life.in_use_at_ms),
+        expires_at_ms: None,
+        expiring_since_ms: None,
         released_at_ms: Some(ended.until_ms),
+        // What was kept has been reclaimed, or went back to its holder.
+        reclaim_at_ms: life
+            .is_none_or(|life| life.kept.is_none())
+            .then_some(ended.until_ms),
         revision: ended.revision,
     })
 }
@@ -214,6 +264,7 @@ fn claim_spec(
     block: Prefix,
     asked: Asked,
     extras: Option<&Extras>,
+    life: ClaimLife,
 ) -> ClaimSpec {
     let foreign = named.pool_tenant != named.tenant;
     ClaimSpec {
@@ -227,6 +278,7 @@ fn claim_spec(
         cidr: asked.cidr.then_some(block),
         family: asked.family.then_some(block.family()),
         owner: extras.and_then(|extras| extras.owner.clone()),
+        life,
         labels: extras.map_or_else(Labels::new, |extras| extras.labels.to_labels()),
         annotations: extras.map_or_else(Labels::new, |extras| extras.annotations.to_labels()),
         description: extras.map_or_else(|| Box::from(""), |extras| extras.description.clone()),

@@ -5,7 +5,11 @@ mod durable;
 #[cfg(test)]
 mod free_space;
 #[cfg(test)]
+mod grace;
+#[cfg(test)]
 mod holders;
+#[cfg(test)]
+mod leases;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
@@ -20,3 +24,5 @@ mod refusals;
 mod support;
 #[cfg(test)]
 mod tables;
+#[cfg(test)]
+mod time;

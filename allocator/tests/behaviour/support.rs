@@ -1,11 +1,12 @@
 //! Building commands, and a state that is audited after each of them.
 
 use allocator::State;
-use allocator::answer::{Answer, Outcome, Rejection};
+use allocator::answer::{Answer, Outcome, Rejection, Swept};
 use allocator::command::{
     ChildBlock, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway, Operation,
     PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Stamp, TenantSpec,
 };
+use allocator::life::{ClaimLife, PoolLife};
 use allocator::name::{Labels, Name, Owner};
 use allocator::prefix::{Address, Prefix};
 use allocator::view::{ClaimView, PoolView};
@@ -60,6 +61,7 @@ fn pool(text: &str, source: PoolSource) -> PoolSpec {
         exclude: Vec::new(),
         subnet: None,
         gateway: None,
+        life: PoolLife::default(),
         labels: Labels::new(),
         annotations: Labels::new(),
         description: Box::from(""),
@@ -111,6 +113,11 @@ pub(crate) fn bounds(
     spec
 }
 
+pub(crate) fn living(mut spec: PoolSpec, life: PoolLife) -> PoolSpec {
+    spec.life = life;
+    spec
+}
+
 pub(crate) fn gateway(mut spec: PoolSpec, rule: Gateway) -> PoolSpec {
     spec.gateway = Some(rule);
     spec
@@ -152,6 +159,7 @@ pub(crate) fn claim(text: &str, pool: &str, wanted: &str) -> ClaimSpec {
         cidr,
         family: None,
         owner: None,
+        life: ClaimLife::default(),
         labels: Labels::new(),
         annotations: Labels::new(),
         description: Box::from(""),
@@ -237,6 +245,8 @@ pub(crate) fn envelope(given: impl Into<Given>) -> Envelope {
 pub(crate) struct Harness {
     pub(crate) state: State,
     pub(crate) index: u64,
+    /// Time that has passed between commands.
+    pub(crate) skipped_ms: u64,
 }
 
 impl Harness {
@@ -256,7 +266,7 @@ impl Harness {
         let stamp = Stamp {
             clock_term: 1,
             clock_node: 1,
-            mono_ms: self.index * 10,
+            mono_ms: self.index * 10 + self.skipped_ms,
             wall_ms: Some(1_000_000 + self.index),
         };
         self.index += 1;
@@ -305,6 +315,19 @@ impl Harness {
         match self.answer(given).result {
             Ok(outcome) => panic!("accepted: {outcome:?}"),
             Err(rejection) => rejection,
+        }
+    }
+
+    /// Lets time pass: the next command comes that much later.
+    pub(crate) fn later(&mut self, ms: u64) {
+        self.skipped_ms += ms;
+    }
+
+    /// Does what is due.
+    pub(crate) fn expire(&mut self) -> Swept {
+        match self.ok(Command::Expire { holds_max: 1_000 }) {
+            Outcome::Expired(swept) => swept,
+            other => panic!("not expired: {other:?}"),
         }
     }
 

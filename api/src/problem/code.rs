@@ -52,8 +52,12 @@ catalogue! {
         "The body is not one well-formed JSON document in UTF-8, or it is nested more than 127 deep.";
     InvalidParameter "invalid_parameter" 400 false "A parameter is not valid"
         "A query parameter, a header or a part of the path is unknown, stated twice or out of its bounds; `parameter` names it and `allowed` says what it may be.";
+    NotTheHolder "not_the_holder" 403 false "The claim is another holder's"
+        "A claim with an owner is confirmed and renewed by that owner: send it as `owner`. A claim without one takes none.";
     QuotaExceeded "quota_exceeded" 403 false "The tenant's quota is used up"
         "`quota` names the limit; `limit`, `used` and `asked` are its figures, each told as at most 2^64−1. Release something or have the quota raised.";
+    TestClockOff "test_clock_off" 403 false "The clock cannot be moved here"
+        "Only a node that was started with `--test-clock` lets the log's clock be moved.";
     TenantNotFound "tenant_not_found" 404 false "No such tenant"
         "There is no tenant of that name, or none that the caller may see.";
     PoolNotFound "pool_not_found" 404 false "No such pool"

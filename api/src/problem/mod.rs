@@ -166,6 +166,14 @@ impl Problem {
         .with("allowed", allowed)
     }
 
+    /// The node was not started to let the clock be moved.
+    pub fn test_clock_off() -> Self {
+        Self::new(
+            Code::TestClockOff,
+            "This node was started without --test-clock.",
+        )
+    }
+
     /// Nothing is held at that block, or nothing that the caller may see.
     pub fn allocation_not_found(block: impl fmt::Display, space: &Name) -> Self {
         Self::new(

@@ -171,6 +171,21 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
         )
         .with("cidr", cidr.to_string())
         .with("held", json!(views::Allocation::of(held, viewer))),
+        Rejection::NotTheHolder { claim } => Problem::new(
+            Code::NotTheHolder,
+            format!("The claim {claim} is not that owner's."),
+        )
+        .with("claim", claim.as_str()),
+        Rejection::NotReleased { held } => {
+            let held = views::Allocation::of(held, viewer);
+            let detail = match held.holder_name() {
+                Some(holder) => format!("{} is held by {holder}, and was not released.", held.cidr),
+                None => format!("{} is held, and was not released.", held.cidr),
+            };
+            Problem::new(Code::AddressTaken, detail)
+                .with("cidr", held.cidr.to_string())
+                .with("held", json!(held))
+        }
         Rejection::QuotaExceeded {
             quota,
             limit,

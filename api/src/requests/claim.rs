@@ -1,6 +1,7 @@
 //! Claims as asked for, and the names of those that state none.
 
 use allocator::command::{ClaimSpec, Command};
+use allocator::life::{ClaimLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Family;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,16 @@ pub struct ClaimCreate {
     /// Key of the holder, `/`-separated, the widest part first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Its time limit: it is renewed, or it expires. The pool's longest when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+    /// For how long its block is kept once it is released; as the pool says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// What becomes of its block then; as the pool says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
     /// Its labels.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
@@ -118,6 +129,11 @@ impl ClaimCreate {
             cidr: cidr?,
             family: self.family,
             owner: owner?,
+            life: ClaimLife {
+                ttl_seconds: self.ttl_seconds,
+                grace_seconds: self.grace_seconds,
+                reclaim_policy: self.reclaim_policy,
+            },
             labels: labels?,
             annotations: annotations?,
             description: description?,

@@ -1,6 +1,7 @@
 //! Pools as asked for.
 
 use allocator::command::{ChildBlock, Command, PoolCidr, PoolSource, PoolSpec};
+use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Family;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,22 @@ pub struct PoolCreate {
     /// `first`, `last`, an address of the subnet or a link-local one; absent is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// For how long a released block is kept for its holder; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// What becomes of a released block; `Delete` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
+    /// The longest grace that a claim may state; the pool's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_grace_seconds: Option<u32>,
+    /// A claim may state `Retain`; where that is the pool's own policy when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_retain: Option<bool>,
+    /// The longest lease; a claim that states none gets it. Absent: leases are not required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ttl_seconds: Option<u32>,
     /// Its labels.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
@@ -120,6 +137,13 @@ impl PoolCreate {
             exclude: exclude?,
             subnet: subnet?,
             gateway: gateway?,
+            life: PoolLife {
+                grace_seconds: self.grace_seconds,
+                reclaim_policy: self.reclaim_policy,
+                max_grace_seconds: self.max_grace_seconds,
+                allow_retain: self.allow_retain,
+                max_ttl_seconds: self.max_ttl_seconds,
+            },
             labels: labels?,
             annotations: annotations?,
             description: description?,

@@ -54,6 +54,16 @@ pub struct Allocation {
     pub generation: u64,
     /// When it was given.
     pub allocated_at: Time,
+    /// When it was given back, where it is kept for the holder that left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
+    /// When its lease ends: not before, but perhaps later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// Until when it is kept: not before, but perhaps later. Absent where an operator has to reclaim
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim_at: Option<Time>,
     /// The revision of its last change.
     pub revision: u64,
 }
@@ -91,6 +101,9 @@ impl Allocation {
             phase: view.phase,
             generation: view.generation,
             allocated_at: Time(view.allocated_at_ms),
+            released_at: view.released_at_ms.map(Time),
+            expires_at: view.expires_at_ms.map(Time),
+            reclaim_at: view.reclaim_at_ms.map(Time),
             revision: view.revision,
         }
     }

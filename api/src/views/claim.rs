@@ -1,5 +1,6 @@
 //! Claims as shown.
 
+use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
 use allocator::view::{ClaimView, Phase};
@@ -33,6 +34,16 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub owner: Option<Owner>,
+    /// Its time limit: it is renewed, or it expires. The pool's longest where it stated none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+    /// For how long its block is kept once it is released; as the pool says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// What becomes of its block then; as the pool says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
     /// Its labels.
     #[serde(default)]
     pub labels: Labels,
@@ -74,10 +85,22 @@ pub struct ClaimStatus {
     pub returned: bool,
     /// When this generation was given.
     pub allocated_at: Time,
+    /// When the block was given first, before it came back to its holder.
+    pub first_allocated_at: Time,
+    /// When a block that came back had been given back last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previously_released_at: Option<Time>,
+    /// When its use was confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use_at: Option<Time>,
+    /// When its lease ends: not before, but perhaps later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
     /// When it was given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
-    /// Until when it is kept for its holder.
+    /// Until when it is kept for its holder: not before, but perhaps later. Absent where an operator
+    /// has to reclaim it, and where it is kept no longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaim_at: Option<Time>,
     /// The revision of its last change.
@@ -96,6 +119,9 @@ impl From<&ClaimView> for Claim {
             cidr: spec.cidr.map(Cidr),
             family: spec.family,
             owner: spec.owner.clone(),
+            ttl_seconds: spec.life.ttl_seconds,
+            grace_seconds: spec.life.grace_seconds,
+            reclaim_policy: spec.life.reclaim_policy,
             labels: Labels::from(&spec.labels),
             annotations: Labels::from(&spec.annotations),
             description: spec.description.to_string(),
@@ -125,19 +151,32 @@ impl From<&ClaimView> for ClaimStatus {
             generation: view.generation,
             returned: view.returned,
             allocated_at: Time(view.allocated_at_ms),
+            first_allocated_at: Time(view.first_allocated_at_ms),
+            previously_released_at: view.previously_released_at_ms.map(Time),
+            in_use_at: view.in_use_at_ms.map(Time),
+            expires_at: view.expires_at_ms.map(Time),
             released_at: view.released_at_ms.map(Time),
-            // Nothing is kept beyond its release as long as pools have no grace.
-            reclaim_at: view.released_at_ms.map(Time),
+            reclaim_at: view.reclaim_at_ms.map(Time),
             revision: view.revision,
-            conditions: vec![match view.released_at_ms {
-                None => Condition::holds(
-                    "Allocated",
-                    "AllocationSucceeded",
-                    message,
-                    view.allocated_at_ms,
-                ),
-                Some(since) => Condition::fails("Allocated", "Released", message, since),
-            }],
+            conditions: conditions(view, message),
         }
     }
+}
+
+fn conditions(view: &ClaimView, message: String) -> Vec<Condition> {
+    let allocated = match view.released_at_ms {
+        None => Condition::holds(
+            "Allocated",
+            "AllocationSucceeded",
+            message,
+            view.allocated_at_ms,
+        ),
+        Some(since) => Condition::fails("Allocated", "Released", message, since),
+    };
+    let expiring = view.expiring_since_ms.zip(view.expires_at_ms);
+    let expiring = expiring.map(|(since, end)| {
+        let message = format!("the lease ends at {}, unless it is renewed", Time(end));
+        Condition::holds("Expiring", "LeaseEnds", message, since)
+    });
+    [Some(allocated), expiring].into_iter().flatten().collect()
 }

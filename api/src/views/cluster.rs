@@ -27,11 +27,27 @@ pub struct Cluster {
     pub applied_index: u64,
     /// The revision of its state.
     pub revision: u64,
+    /// By how many milliseconds tests have moved the log's clock; absent where none ever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_advanced_ms: Option<u64>,
+    /// The node that answers takes such moves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test_clock: bool,
     /// The members, by id.
     pub members: Vec<Member>,
     /// What the operator has to do now that this is done, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+/// The log's clock after a test has moved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockAdvanced {
+    /// By how many milliseconds tests have moved it in all.
+    pub clock_advanced_ms: u64,
+    /// The revision.
+    pub revision: u64,
 }
 
 /// A member of the cluster.

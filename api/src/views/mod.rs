@@ -23,7 +23,7 @@ use crate::scalar::{Cidr, Decimal, Time};
 pub use allocation::Allocation;
 pub use batch::{Batch, BatchResult};
 pub use claim::{Claim, ClaimStatus};
-pub use cluster::{Cluster, Digest, Health, Member, MemberRole};
+pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use allocator::command::{self, ChildBlock, Gateway, PoolSource};
+use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
 use allocator::view::{self, PoolView};
@@ -62,6 +63,22 @@ pub struct Pool {
     /// The gateway, as stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// For how long a released block is kept for its holder; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_seconds: Option<u32>,
+    /// What becomes of a released block; `Delete` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
+    /// The longest grace that a claim may state; the pool's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_grace_seconds: Option<u32>,
+    /// A claim may state `Retain`; where that is the pool's own policy when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_retain: Option<bool>,
+    /// The longest lease; a claim that states none gets it. Absent: leases are not required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ttl_seconds: Option<u32>,
     /// Its labels.
     #[serde(default)]
     pub labels: Labels,
@@ -237,6 +254,11 @@ impl From<&PoolView> for Pool {
             exclude: spec.exclude.iter().map(Exclusion::from).collect(),
             subnet: spec.subnet.map(Cidr),
             gateway: spec.gateway.map(gateway_text),
+            grace_seconds: spec.life.grace_seconds,
+            reclaim_policy: spec.life.reclaim_policy,
+            max_grace_seconds: spec.life.max_grace_seconds,
+            allow_retain: spec.life.allow_retain,
+            max_ttl_seconds: spec.life.max_ttl_seconds,
             labels: Labels::from(&spec.labels),
             annotations: Labels::from(&spec.annotations),
             description: spec.description.to_string(),

@@ -2,13 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod pools;
+mod reply;
 mod samples;
 
-use allocator::answer::{Answer, Outcome, Rejection};
 use allocator::count::Count;
 use allocator::view::{LookupView, Phase};
 use api::problem::Viewer;
-use api::reply::Reply;
 use api::requests::{PoolCreate, TenantCreate};
 use api::scalar::{Decimal, Hex128};
 use api::views;
@@ -61,35 +60,36 @@ fn a_claim() {
     check(
         &views::Claim::from(&claim()),
         &expect![[r#"
-        {
-          "name": "web-1",
-          "pool": "p",
-          "owner": "node-7/eth0",
-          "labels": {
-            "env": "prod"
-          },
-          "status": {
-            "phase": "Allocated",
-            "allocatedCIDR": "10.0.1.5/32",
-            "address": "10.0.1.5/16",
-            "subnet": "10.0.0.0/16",
-            "gateway": "10.0.0.1",
-            "pool": "p",
-            "generation": 7,
-            "returned": false,
-            "allocatedAt": "2026-03-01T12:00:00.123Z",
-            "revision": 9,
-            "conditions": [
-              {
-                "type": "Allocated",
-                "status": "True",
-                "reason": "AllocationSucceeded",
-                "message": "10.0.1.5/32 from pool p",
-                "lastTransitionTime": "2026-03-01T12:00:00.123Z"
+            {
+              "name": "web-1",
+              "pool": "p",
+              "owner": "node-7/eth0",
+              "labels": {
+                "env": "prod"
+              },
+              "status": {
+                "phase": "Allocated",
+                "allocatedCIDR": "10.0.1.5/32",
+                "address": "10.0.1.5/16",
+                "subnet": "10.0.0.0/16",
+                "gateway": "10.0.0.1",
+                "pool": "p",
+                "generation": 7,
+                "returned": false,
+                "allocatedAt": "2026-03-01T12:00:00.123Z",
+                "firstAllocatedAt": "2026-03-01T12:00:00.123Z",
+                "revision": 9,
+                "conditions": [
+                  {
+                    "type": "Allocated",
+                    "status": "True",
+                    "reason": "AllocationSucceeded",
+                    "message": "10.0.1.5/32 from pool p",
+                    "lastTransitionTime": "2026-03-01T12:00:00.123Z"
+                  }
+                ]
               }
-            ]
-          }
-        }"#]],
+            }"#]],
     );
 }
 
@@ -98,6 +98,7 @@ fn a_claim_that_was_released() {
     let mut view = claim();
     view.phase = Phase::Released;
     view.released_at_ms = Some(1_772_366_500_000);
+    view.reclaim_at_ms = Some(1_772_366_500_000);
     let status = views::Claim::from(&view).status;
     assert_eq!(serde_json::to_value(&status).unwrap()["phase"], "Released");
     assert_eq!(status.reclaim_at, status.released_at);
@@ -226,6 +227,8 @@ fn a_cluster() {
             last_log_index: 40,
             applied_index: 39,
             revision: 17,
+            clock_advanced_ms: None,
+            test_clock: false,
             members: vec![views::Member {
                 id: 1,
                 role: views::MemberRole::Voter,
@@ -276,96 +279,4 @@ fn what_was_read_can_be_sent_back() {
         };
         assert_eq!(*spec, view.spec);
     }
-}
-
-#[test]
-fn an_answer_has_its_status_and_a_refusal_is_a_problem() {
-    let acme = name("acme");
-    let of = |result| {
-        Reply::of(
-            &Answer {
-                revision: 9,
-                result,
-            },
-            Viewer::Tenant(&acme),
-        )
-    };
-    let status = |outcome| of(Ok(outcome)).unwrap().status;
-    assert_eq!(status(Outcome::TenantCreated(Box::new(tenant()))), 201);
-    assert_eq!(status(Outcome::TenantRepeated(Box::new(tenant()))), 200);
-    assert_eq!(status(Outcome::TenantDeleted(Box::new(tenant()))), 200);
-    assert_eq!(status(Outcome::PoolCreated(Box::new(root()))), 201);
-    assert_eq!(status(Outcome::PoolRepeated(Box::new(root()))), 200);
-    assert_eq!(status(Outcome::PoolDeleted(Box::new(root()))), 200);
-    assert_eq!(status(Outcome::ClaimCreated(Box::new(claim()))), 201);
-    assert_eq!(status(Outcome::ClaimRepeated(Box::new(claim()))), 200);
-    assert_eq!(status(Outcome::ClaimReleased(Box::new(claim()))), 200);
-    assert_eq!(
-        status(Outcome::ClaimAlreadyReleased(Box::new(claim()))),
-        200
-    );
-    let problem = of(Err(Rejection::TenantNotFound {
-        tenant: name("acme"),
-    }))
-    .unwrap_err();
-    assert_eq!((problem.status, problem.revision), (404, Some(9)));
-}
-
-#[test]
-fn a_batch_answers_for_each_operation() {
-    let acme = name("acme");
-    let results = vec![
-        Ok(Outcome::ClaimCreated(Box::new(claim()))),
-        Err(Rejection::TenantNotFound {
-            tenant: name("acme"),
-        }),
-    ];
-    let answer = Answer {
-        revision: 9,
-        result: Ok(Outcome::Batch(results)),
-    };
-    let reply = Reply::of(&answer, Viewer::Tenant(&acme)).unwrap();
-    let shown = serde_json::to_value(&reply.body).unwrap();
-    assert_eq!(reply.status, 200);
-    assert_eq!(
-        (
-            &shown["results"][0]["status"],
-            &shown["results"][1]["status"]
-        ),
-        (&201.into(), &404.into())
-    );
-    assert_eq!(
-        shown["results"][0]["body"]["status"]["allocatedCIDR"],
-        "10.0.1.5/32"
-    );
-    assert_eq!(shown["results"][1]["problem"]["code"], "tenant_not_found");
-
-    let refused = Rejection::BatchRefused {
-        failed_index: 1,
-        reasons: vec![
-            Rejection::NotApplied,
-            Rejection::GenerationStale {
-                given: 3,
-                current: Some(5),
-            },
-        ],
-    };
-    let problem = Reply::of(
-        &Answer {
-            revision: 9,
-            result: Err(refused),
-        },
-        Viewer::Tenant(&acme),
-    )
-    .unwrap_err();
-    assert_eq!(
-        (
-            problem.status,
-            problem.code.as_str(),
-            &problem.facts["failedIndex"]
-        ),
-        (412, "generation_stale", &1.into())
-    );
-    assert_eq!(problem.facts["results"][0]["status"], 424);
-    assert_eq!(problem.facts["results"][1]["problem"]["current"], 5);
 }

@@ -85,6 +85,7 @@ pub(crate) fn root() -> PoolView {
             }],
             subnet: None,
             gateway: Some(Gateway::First),
+            life: allocator::life::PoolLife::default(),
             labels: labels(),
             annotations: Labels::new(),
             description: "".into(),
@@ -152,6 +153,7 @@ pub(crate) fn claim() -> ClaimView {
             cidr: None,
             family: None,
             owner: Some(Owner::new("node-7/eth0").unwrap()),
+            life: allocator::life::ClaimLife::default(),
             labels: labels(),
             annotations: Labels::new(),
             description: "".into(),
@@ -165,7 +167,13 @@ pub(crate) fn claim() -> ClaimView {
         generation: 7,
         returned: false,
         allocated_at_ms: 1_772_366_400_123,
+        first_allocated_at_ms: 1_772_366_400_123,
+        previously_released_at_ms: None,
+        in_use_at_ms: None,
+        expires_at_ms: None,
+        expiring_since_ms: None,
         released_at_ms: None,
+        reclaim_at_ms: None,
         revision: 9,
     }
 }
@@ -184,6 +192,9 @@ pub(crate) fn allocation() -> AllocationView {
         phase: Phase::Allocated,
         generation: 7,
         allocated_at_ms: 1_772_366_400_123,
+        expires_at_ms: None,
+        released_at_ms: None,
+        reclaim_at_ms: None,
         revision: 9,
     }
 }

@@ -2,10 +2,11 @@
 
 use allocator::name::Name;
 use allocator::prefix::Prefix;
+use api::requests::AllocationReclaim;
 use api::views::{Allocation, List, Lookup};
 
 use super::Filter;
-use crate::request::Request;
+use crate::request::{Request, Safety};
 use crate::{Answer, Client, Error};
 
 impl Client {
@@ -36,6 +37,21 @@ impl Client {
             Request::get(format!("/v1/tenants/{tenant}/allocations/{cidr}")).query("space", space),
         )
         .await
+    }
+
+    /// Frees a released block before its grace is over. A repeat after an unknown outcome may find
+    /// that it was done, and that the block is nobody's or another's by then.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn allocation_reclaim(
+        &self,
+        tenant: &Name,
+        reclaim: &AllocationReclaim,
+    ) -> Result<Answer<Allocation>, Error> {
+        let path = format!("/v1/tenants/{tenant}/allocations/reclaim");
+        self.mutate(Request::post(path, Safety::Once).json(reclaim)?)
+            .await
     }
 
     /// Who has an address or block; in space `default` where none is given.

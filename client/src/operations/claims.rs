@@ -1,7 +1,7 @@
 //! Claims and batches.
 
 use allocator::name::Name;
-use api::requests::{Batch, BatchOperation, ClaimCreate, generated_name};
+use api::requests::{Batch, BatchOperation, ClaimConfirm, ClaimCreate, ClaimRenew, generated_name};
 use api::views::{self, Claim, List};
 use rand::Rng;
 
@@ -61,6 +61,36 @@ impl Client {
             Safety::Repeatable,
         );
         self.mutate(request.query("generation", Some(generation)))
+            .await
+    }
+
+    /// Tells that the holder uses its block.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn claim_confirm(
+        &self,
+        tenant: &Name,
+        claim: &Name,
+        confirm: &ClaimConfirm,
+    ) -> Result<Answer<Claim>, Error> {
+        let path = format!("/v1/tenants/{tenant}/claims/{claim}/confirm");
+        self.mutate(Request::post(path, Safety::Repeatable).json(confirm)?)
+            .await
+    }
+
+    /// Begins a lease anew, from now; a repeat after an unknown outcome only counts from later.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn claim_renew(
+        &self,
+        tenant: &Name,
+        claim: &Name,
+        renew: &ClaimRenew,
+    ) -> Result<Answer<Claim>, Error> {
+        let path = format!("/v1/tenants/{tenant}/claims/{claim}/renew");
+        self.mutate(Request::post(path, Safety::Repeatable).json(renew)?)
             .await
     }
 

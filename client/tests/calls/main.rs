@@ -8,7 +8,10 @@ use std::time::Duration;
 use allocator::name::Name;
 use api::Problem;
 use api::problem::Code;
-use api::requests::{Batch, BatchOperation, ClaimCreate, ClaimRelease, PoolCreate, TenantCreate};
+use api::requests::{
+    AllocationReclaim, Batch, BatchOperation, ClaimConfirm, ClaimCreate, ClaimRelease, ClaimRenew,
+    PoolCreate, TenantCreate,
+};
 use client::{Client, Consistency, Error, Filter, FreeBlocks, Options};
 use node::{Node, Script, claim, nobody, tenant};
 use serde_json::json;
@@ -367,9 +370,12 @@ async fn every_operation_asks_for_its_own_path() {
         client.claim_list(&acme, &Filter::new());
         client.claim_show(&acme, &c);
         client.claim_release(&acme, &c, 5);
+        client.claim_confirm(&acme, &c, &ClaimConfirm::default());
+        client.claim_renew(&acme, &c, &ClaimRenew::default());
         client.batch_apply(&acme, &Batch::default());
         client.allocation_list(&acme, &Filter::new());
         client.allocation_show(&acme, block, Some(&name("blue")));
+        client.allocation_reclaim(&acme, &AllocationReclaim::default());
         client.lookup_show(&acme, block, None);
         client.cluster_show();
         client.digest_show(Some(4));
@@ -392,9 +398,12 @@ async fn every_operation_asks_for_its_own_path() {
         "GET /v1/tenants/acme/claims",
         "GET /v1/tenants/acme/claims/c",
         "DELETE /v1/tenants/acme/claims/c?generation=5",
+        "POST /v1/tenants/acme/claims/c/confirm",
+        "POST /v1/tenants/acme/claims/c/renew",
         "POST /v1/tenants/acme/batch",
         "GET /v1/tenants/acme/allocations",
         "GET /v1/tenants/acme/allocations/10.0.0.0/24?space=blue",
+        "POST /v1/tenants/acme/allocations/reclaim",
         "GET /v1/tenants/acme/lookup/10.0.0.0/24",
         "GET /v1/cluster",
         "GET /v1/cluster/digest?revision=4",

@@ -139,7 +139,7 @@ pub(crate) fn claim(name: &str, generation: u64) -> Value {
         "name": name, "pool": "p", "labels": {},
         "status": {
             "phase": "Allocated", "allocatedCIDR": "10.0.0.7/32", "address": "10.0.0.7/24", "subnet": "10.0.0.0/24",
-            "pool": "p", "generation": generation, "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z",
+            "pool": "p", "generation": generation, "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z", "firstAllocatedAt": "2026-03-01T12:00:00.000Z",
             "revision": 9, "conditions": [], "aMemberOfALaterVersion": 1,
         },
     })

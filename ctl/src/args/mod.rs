@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
-pub(crate) use shared::{About, Destroy, DryRun, Family, Narrow, Paging, Phase, Purpose};
+pub(crate) use shared::{
+    About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
+};
 
 /// ipamd from the command line.
 #[derive(Debug, Parser)]
@@ -262,6 +264,21 @@ pub(crate) struct PoolCreate {
     /// first, last or an address
     #[arg(long, value_name = "GATEWAY")]
     pub(crate) gateway: Option<String>,
+    /// For how long a released block is kept for its holder
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) grace: Option<u32>,
+    /// What becomes of a released block
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) reclaim_policy: Option<ReclaimPolicy>,
+    /// Longest grace that a claim may state
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_grace: Option<u32>,
+    /// Claims may state that their blocks are retained
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) allow_retain: Option<bool>,
+    /// Longest lease; every claim has one then
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_ttl: Option<u32>,
     #[command(flatten)]
     pub(crate) about: About,
     #[command(flatten)]
@@ -293,6 +310,25 @@ pub(crate) enum ClaimCommand {
         #[arg(value_parser = name)]
         name: Name,
     },
+    /// Tells that the holder uses its block
+    Confirm {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        holding: Holding,
+    },
+    /// Begins its lease anew, from now
+    Renew {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Length of the lease from now on; the one that it has where absent
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u32>,
+        #[command(flatten)]
+        holding: Holding,
+    },
     /// Releases claims and their blocks
     #[command(visible_alias = "rm")]
     Release(ClaimRelease),
@@ -318,6 +354,15 @@ pub(crate) struct ClaimCreate {
     /// Key of the holder
     #[arg(long, value_name = "OWNER")]
     pub(crate) owner: Option<String>,
+    /// Length of its lease; the pool's longest where absent
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) ttl: Option<u32>,
+    /// For how long its block is kept once it is released; as the pool says where absent
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) grace: Option<u32>,
+    /// What becomes of its block then
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) reclaim_policy: Option<ReclaimPolicy>,
     #[command(flatten)]
     pub(crate) about: About,
     #[command(flatten)]
@@ -359,6 +404,20 @@ pub(crate) enum AllocationCommand {
         narrow: Narrow,
         #[command(flatten)]
         paging: Paging,
+    },
+    /// Frees a released block before its grace is over
+    Reclaim {
+        /// The block
+        #[arg(value_parser = block, value_name = "CIDR")]
+        cidr: Prefix,
+        /// The routing domain [default: default]
+        #[arg(long, value_parser = name, value_name = "NAME")]
+        space: Option<Name>,
+        /// The holding that was released; the one that is kept there now where absent
+        #[arg(long, value_name = "GENERATION")]
+        generation: Option<u64>,
+        #[command(flatten)]
+        destroy: Destroy,
     },
     /// Shows the allocation of exactly that block
     Show {

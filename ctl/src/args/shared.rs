@@ -107,6 +107,40 @@ pub(crate) enum Phase {
     Released,
 }
 
+/// What becomes of a released block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum ReclaimPolicy {
+    /// It is free when its grace is over
+    #[value(alias = "delete")]
+    Delete,
+    /// It is kept until an operator reclaims it
+    #[value(alias = "retain")]
+    Retain,
+}
+
+impl From<ReclaimPolicy> for allocator::life::ReclaimPolicy {
+    fn from(policy: ReclaimPolicy) -> Self {
+        match policy {
+            ReclaimPolicy::Delete => Self::Delete,
+            ReclaimPolicy::Retain => Self::Retain,
+        }
+    }
+}
+
+/// Which holding is meant, and by whom.
+#[derive(Debug, Args)]
+pub(crate) struct Holding {
+    /// Its owner, where it has one
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Only the holding of this generation
+    #[arg(long, value_name = "GENERATION")]
+    pub(crate) generation: Option<u64>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
 /// Why a block is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]

@@ -53,6 +53,26 @@ fn arguments_that_do_not_fit_together_are_refused() {
             "claim release a -l app=web",
             Some(ErrorKind::ArgumentConflict),
         ),
+        ("claim confirm a --owner n --generation 3 --dry-run", None),
+        ("claim renew a --ttl 60", None),
+        ("claim renew a --ttl -1", Some(ErrorKind::UnknownArgument)),
+        (
+            "claim create a --pool p --grace 60 --reclaim-policy Retain",
+            None,
+        ),
+        (
+            "claim create a --pool p --reclaim-policy Keep",
+            Some(ErrorKind::InvalidValue),
+        ),
+        (
+            "pool create p --cidr 10.0.0.0/8 --max-ttl 9 --allow-retain true",
+            None,
+        ),
+        ("allocation reclaim 10.0.0.0/24 --generation 7 --yes", None),
+        (
+            "allocation reclaim",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
         ("claim list --phase InUse --family IPv4", None),
         ("claim list --phase inuse", Some(ErrorKind::InvalidValue)),
         ("tenant show -a", Some(ErrorKind::UnknownArgument)),

@@ -2,11 +2,13 @@
 
 use allocator::name::Name;
 use allocator::prefix::Prefix;
+use api::requests::AllocationReclaim;
 use api::views::Lookup;
 use client::Filter;
 
 use super::{Context, by};
-use crate::args::{AllocationCommand, Phase, Purpose};
+use crate::args::{AllocationCommand, Destroy, Phase, Purpose};
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::printable;
 
@@ -35,7 +37,44 @@ pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result
                 .await?
                 .body,
         ),
+        AllocationCommand::Reclaim {
+            cidr,
+            space,
+            generation,
+            destroy,
+        } => reclaim(context, cidr, space.as_ref(), generation, destroy).await,
     }
+}
+
+/// Frees a released block. Without a generation it is looked up first, and whose it was is told before
+/// that is confirmed.
+async fn reclaim(
+    context: &Context,
+    cidr: Prefix,
+    space: Option<&Name>,
+    generation: Option<u64>,
+    destroy: Destroy,
+) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
+    let shown = context.client.allocation_show(tenant, cidr, space).await?;
+    let kept = shown.body;
+    let holder = kept
+        .holder_name()
+        .unwrap_or_else(|| "its holder".to_owned());
+    confirm(
+        &format!("{cidr} is kept for {holder}, which will not get it back"),
+        &cidr.to_string(),
+        destroy.is_confirmed(),
+    )
+    .await?;
+    let asked = AllocationReclaim {
+        cidr: cidr.to_string(),
+        space: space.map(ToString::to_string),
+        generation: generation.unwrap_or(kept.generation),
+    };
+    let writer = context.writer(destroy.dry_run);
+    let answer = writer.allocation_reclaim(tenant, &asked).await?;
+    context.changed("allocation", &answer, "reclaimed", destroy.dry_run)
 }
 
 /// Who has it.

@@ -45,6 +45,25 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
         ClaimCommand::Show { name } => context
             .output
             .one(&context.client.claim_show(tenant, &name).await?.body),
+        ClaimCommand::Confirm { name, holding } => {
+            let confirm = requests::ClaimConfirm {
+                owner: holding.owner,
+                generation: holding.generation,
+            };
+            let writer = context.writer(holding.dry_run);
+            let answer = writer.claim_confirm(tenant, &name, &confirm).await?;
+            context.changed("claim", &answer, "in use", holding.dry_run)
+        }
+        ClaimCommand::Renew { name, ttl, holding } => {
+            let renew = requests::ClaimRenew {
+                owner: holding.owner,
+                generation: holding.generation,
+                ttl_seconds: ttl,
+            };
+            let writer = context.writer(holding.dry_run);
+            let answer = writer.claim_renew(tenant, &name, &renew).await?;
+            context.changed("claim", &answer, "renewed", holding.dry_run)
+        }
         ClaimCommand::Release(release) => match &release.selector {
             Some(selector) => release_selected(context, tenant, &release, selector).await,
             None => release_named(context, tenant, &release).await,
@@ -65,6 +84,9 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         cidr: create.cidr.clone(),
         family: create.family.map(Into::into),
         owner: create.owner.clone(),
+        ttl_seconds: create.ttl,
+        grace_seconds: create.grace,
+        reclaim_policy: create.reclaim_policy.map(Into::into),
         labels: create.about.labels(),
         annotations: create.about.annotations(),
         description: create.about.description.clone(),
@@ -141,7 +163,7 @@ fn tell(
     if release.selector.is_none() && total == 1 {
         return match (done.pop(), failures.pop()) {
             (Some(answer), _) => {
-                context.removed("claim", &answer, "released", release.destroy.dry_run)
+                context.changed("claim", &answer, "released", release.destroy.dry_run)
             }
             (None, Some(failure)) => Err(failure),
             (None, None) => Ok(()),

@@ -83,8 +83,8 @@ impl Context {
         self.output.one(&answer.body)
     }
 
-    /// Shows what a removal answered.
-    fn removed<T: Row>(
+    /// Shows what a change answered.
+    fn changed<T: Row>(
         &self,
         kind: &str,
         answer: &Answer<T>,

@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
                 .writer(destroy.dry_run)
                 .pool_delete(tenant, &name, if_revision)
                 .await?;
-            context.removed("pool", &answer, "deleted", destroy.dry_run)
+            context.changed("pool", &answer, "deleted", destroy.dry_run)
         }
     }
 }
@@ -103,6 +103,11 @@ fn document(create: &PoolCreate) -> Result<requests::PoolCreate, Failure> {
             .collect(),
         subnet: create.subnet.clone(),
         gateway: create.gateway.clone(),
+        grace_seconds: create.grace,
+        reclaim_policy: create.reclaim_policy.map(Into::into),
+        max_grace_seconds: create.max_grace,
+        allow_retain: create.allow_retain,
+        max_ttl_seconds: create.max_ttl,
         labels: create.about.labels(),
         annotations: create.about.annotations(),
         description: create.about.description.clone(),

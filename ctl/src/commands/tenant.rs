@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, command: TenantCommand) -> Result<(),
             )
             .await?;
             let answer = context.writer(destroy.dry_run).tenant_delete(&name).await?;
-            context.removed("tenant", &answer, "deleted", destroy.dry_run)
+            context.changed("tenant", &answer, "deleted", destroy.dry_run)
         }
     }
 }

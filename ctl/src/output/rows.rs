@@ -135,8 +135,7 @@ impl Row for Claim {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             format!("{:?}", status.phase),
-            // Leases come with a later version of the API: a claim without one does not expire.
-            String::new(),
+            until(status.expires_at, now_ms),
             age_of(status.allocated_at, now_ms),
             status.address.clone().unwrap_or_default(),
             status
@@ -200,6 +199,11 @@ impl Row for Allocation {
 
 fn age_of(since: Time, now_ms: u64) -> String {
     age::since(since.0, now_ms)
+}
+
+/// How long there is until then; empty where there is no end.
+fn until(end: Option<Time>, now_ms: u64) -> String {
+    end.map_or_else(String::new, |end| age::since(now_ms, end.0))
 }
 
 /// `0.2500` as `25.00%`.
@@ -330,7 +334,7 @@ mod tests {
                 "status": {
                     "phase": "Allocated", "allocatedCIDR": "10.0.0.7/32", "address": address, "subnet": "10.0.0.0/24",
                     "gateway": "10.0.0.1", "pool": { "tenant": "shared", "name": "p" }, "generation": 17,
-                    "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z", "revision": 9, "conditions": [],
+                    "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z", "firstAllocatedAt": "2026-03-01T12:00:00.000Z", "revision": 9, "conditions": [],
                 },
             })
         };

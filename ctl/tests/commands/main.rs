@@ -58,7 +58,7 @@ fn claim(name: &str, generation: u64) -> Value {
         "name": name, "pool": "p", "labels": { "app": "web" },
         "status": {
             "phase": "Allocated", "allocatedCIDR": "10.0.0.7/32", "address": "10.0.0.7/24", "subnet": "10.0.0.0/24",
-            "pool": "p", "generation": generation, "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z",
+            "pool": "p", "generation": generation, "returned": false, "allocatedAt": "2026-03-01T12:00:00.000Z", "firstAllocatedAt": "2026-03-01T12:00:00.000Z",
             "revision": 9, "conditions": [],
         },
     })
@@ -364,6 +364,7 @@ async fn json_and_yaml_are_the_api_s_document() {
           generation: 17
           returned: false
           allocatedAt: "2026-03-01T12:00:00.000Z"
+          firstAllocatedAt: "2026-03-01T12:00:00.000Z"
           revision: 9
           conditions: []
     "#]]

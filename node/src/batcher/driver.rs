@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use allocator::answer::{Answer, Swept};
 use allocator::command::{Command, Entry, Envelope};
+use allocator::view::EventId;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -18,10 +20,16 @@ use super::queue::{COMMANDS_MAX, Item, Queue};
 use super::{Answered, Unanswered, Waiting};
 use crate::clock::LogClock;
 use crate::consensus::{Consensus, Leadership};
+use crate::logging::events;
+use crate::metrics::life;
 use crate::peers::wire::NotProposed;
 
 /// The log's clock moves on at least this often.
 const TICK_EVERY: Duration = Duration::from_secs(10);
+/// The same while something waits for it; each time, what is due is done.
+const DUE_EVERY: Duration = Duration::from_secs(1);
+/// Holds that one command of the clock ends: few, so that nobody waits long for it.
+const DUE_HOLDS_MAX: u32 = 250;
 /// How often a leader whose quorum is silent looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How long the answer to a command of the node's own is waited for.
@@ -62,6 +70,8 @@ pub(crate) struct Driver {
     epoch: u64,
     formed: bool,
     last_proposal: Instant,
+    /// When to look next whether something waits for the clock.
+    due_at: Instant,
 }
 
 type Done = oneshot::Sender<Result<Answered, Unanswered>>;
@@ -92,6 +102,7 @@ impl Driver {
             epoch: 0,
             formed: false,
             last_proposal: Instant::now(),
+            due_at: Instant::now(),
         }
     }
 
@@ -169,7 +180,7 @@ impl Driver {
     /// When to look again although nothing happens.
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
-        let tick = self.last_proposal + TICK_EVERY;
+        let tick = (self.last_proposal + TICK_EVERY).min(self.due_at);
         let wake = match (self.office, self.queue.next_deadline()) {
             (None, _) => now + TICK_EVERY,
             // Commands wait although fewer entries are out than may be: for a quorum, or held.
@@ -183,6 +194,7 @@ impl Driver {
 
     async fn propose_all(&mut self) {
         let Some(term) = self.office else { return };
+        self.look_at_due();
         if self.held.load(Ordering::Acquire) {
             return;
         }
@@ -199,6 +211,46 @@ impl Driver {
                 return;
             };
             self.propose(term, batch).await;
+        }
+    }
+
+    /// While anything waits for the clock, has the clock move on and what is due done.
+    fn look_at_due(&mut self) {
+        let now = Instant::now();
+        if now < self.due_at {
+            return;
+        }
+        self.due_at = now + DUE_EVERY;
+        let waiting = |state: &allocator::State| state.next_due_ms().is_some();
+        if self.parts.applied.read(waiting) {
+            self.queue.push(own_command(Command::Expire {
+                holds_max: DUE_HOLDS_MAX,
+            }));
+        }
+    }
+
+    /// Tells what the clock has done, and goes on at once where more is due.
+    fn note_due(&mut self, answer: &Answer) {
+        if answer.swept == Swept::default() {
+            return;
+        }
+        life::swept(&answer.swept);
+        if answer.swept.more {
+            self.due_at = Instant::now();
+        }
+        let after = EventId {
+            revision: answer.revision.saturating_sub(1),
+            ordinal: u32::MAX,
+        };
+        let told = self.parts.applied.read(|state| {
+            let limit = usize::try_from(DUE_HOLDS_MAX).unwrap_or(usize::MAX);
+            state.events(Some(after), limit)
+        });
+        // Where they are gone from the ring already, there is nothing left to tell.
+        for event in told.iter().flat_map(|page| &page.items) {
+            if event.id.revision == answer.revision {
+                events::timed(event);
+            }
         }
     }
 
@@ -300,9 +352,12 @@ impl Driver {
             "an entry has one answer for each of its commands"
         );
         for (done, answer) in landing.commands.into_iter().zip(applied.answers) {
-            if let Some(done) = done {
-                let index = applied.index;
-                tell(done, Ok(Answered { answer, index }));
+            match done {
+                Some(done) => {
+                    let index = applied.index;
+                    tell(done, Ok(Answered { answer, index }));
+                }
+                None => self.note_due(&answer),
             }
         }
     }

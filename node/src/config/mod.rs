@@ -131,6 +131,11 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// Anyone could end every grace and lease.
+    #[error(
+        "--test-clock lets every request move the time by which leases and grace end; it is for tests, and taken only beside --insecure"
+    )]
+    TestClock,
 }
 
 impl Settings {
@@ -167,7 +172,11 @@ impl Settings {
         } = Place::find(&told, host_name)?;
         let listen = required(told.listen, "listen")?;
         let peer_listen = required(told.peer_listen, "peer-listen")?;
+        let test_clock = told.test_clock.unwrap_or(false);
         if !told.insecure.unwrap_or(false) {
+            if test_clock {
+                return Err(ConfigError::TestClock);
+            }
             for (switch, address) in [("listen", listen), ("peer-listen", peer_listen)] {
                 if !address.ip().is_loopback() {
                     return Err(ConfigError::Insecure { switch, address });
@@ -187,7 +196,7 @@ impl Settings {
             }
             None => advertise_default(listen, host.as_deref()),
         };
-        let limits = limits(
+        let bounds = limits(
             told.request_timeout_ms,
             told.requests_in_flight_max,
             told.connections_max,
@@ -204,7 +213,10 @@ impl Settings {
             log_filter: told
                 .log_filter
                 .unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned()),
-            limits,
+            limits: Limits {
+                test_clock,
+                ..bounds
+            },
             exit_with_parent: told.exit_with_parent,
         })
     }

@@ -46,6 +46,11 @@ pub struct ServeSwitches {
     #[arg(long, env = "IPAMD_INSECURE", value_name = "BOOL", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub insecure: Option<bool>,
+    /// Let requests move the log's clock, for tests: grace and leases end when they say. Needs
+    /// --insecure; the cluster shows it for ever
+    #[arg(long, env = "IPAMD_TEST_CLOCK", value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub test_clock: Option<bool>,
     /// Timers: for a disk that syncs quickly, or for a slow one
     #[arg(long, env = "IPAMD_PROFILE", value_name = "PROFILE")]
     pub profile: Option<Profile>,
@@ -91,6 +96,7 @@ impl ServeSwitches {
             replicas,
             advertise,
             insecure,
+            test_clock,
             profile,
             log_format,
             log_filter,
@@ -110,6 +116,7 @@ impl ServeSwitches {
             replicas: self.replicas.or(replicas),
             advertise: self.advertise.or(advertise),
             insecure: self.insecure.or(insecure),
+            test_clock: self.test_clock.or(test_clock),
             profile: self.profile.or(profile),
             log_format: self.log_format.or(log_format),
             log_filter: self.log_filter.or(log_filter),

@@ -108,6 +108,13 @@ fn a_switch_wins_over_the_file_and_the_file_over_the_default() {
             |s| s.limits.requests_in_flight_max.to_string(),
             "7",
         ),
+        (&[], "", |s| s.limits.test_clock.to_string(), "false"),
+        (
+            &["--insecure"],
+            "test-clock = true",
+            |s| s.limits.test_clock.to_string(),
+            "true",
+        ),
         (
             &["--connections-max=9"],
             "connections-max = 7",
@@ -179,6 +186,8 @@ fn a_wrong_setting_is_refused_by_name() {
             "say --insecure",
         ),
         (&["--peer-listen", "[::]:80"], "", "peer-listen is [::]:80"),
+        (&["--test-clock"], "", "only beside --insecure"),
+        (&[], "test-clock = true", "only beside --insecure"),
     ];
     for (arguments, extra, expected) in cases {
         // A key may stand once only, so the extra line replaces the complete file's.

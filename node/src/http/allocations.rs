@@ -1,15 +1,17 @@
 //! Allocations: what is held, by claims, child pools and reservations.
 
 use api::problem::{Problem, Viewer};
-use api::requests::path;
-use api::requests::query::{AllocationList, Consistency, InSpace};
+use api::requests::query::{AllocationList, Consistency, InSpace, Mutation};
+use api::requests::{AllocationReclaim, path};
 use api::views::{Allocation, List};
 use hyper::StatusCode;
 
 use super::answer::{self, Answered, Failure};
 use super::call::Call;
+use super::claims::tell;
 use super::read::{page_size, read};
 use super::server::Server;
+use super::write::write;
 
 pub(super) async fn allocation_list(server: &Server, call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
@@ -49,6 +51,18 @@ pub(super) async fn allocation_show(server: &Server, call: Call) -> Answered {
         &Allocation::of(&view, viewer),
         stamp,
     ))
+}
+
+pub(super) async fn allocation_reclaim(server: &Server, mut call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = AllocationReclaim::parse(&body, &tenant)?;
+    let written = write(server, &call, command, dry_run).await?;
+    if let (Ok(outcome), false) = (&written.answer.result, dry_run) {
+        tell(server, &call, outcome, written.answer.revision);
+    }
+    written.reply(Viewer::Tenant(&tenant))
 }
 
 /// Never done; the answer names what to delete instead.

@@ -6,7 +6,7 @@ use allocator::name::Name;
 use api::headers::IDEMPOTENCY_KEY;
 use api::problem::{Code, Problem, Viewer};
 use api::requests::query::{ClaimList, Mutation, Reading, Release};
-use api::requests::{ClaimCreate, Naming};
+use api::requests::{ClaimConfirm, ClaimCreate, ClaimRenew, Naming};
 use api::views::{Claim, List};
 use hyper::StatusCode;
 
@@ -16,6 +16,7 @@ use super::read::{page_size, read};
 use super::server::Server;
 use super::write::write;
 use crate::logging::events::{self, Asked};
+use crate::metrics::life;
 
 pub(super) async fn claim_create(server: &Server, mut call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
@@ -107,6 +108,24 @@ pub(super) async fn claim_release(server: &Server, call: Call) -> Answered {
     written.reply(Viewer::Tenant(&tenant))
 }
 
+pub(super) async fn claim_confirm(server: &Server, mut call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("claim")?);
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = ClaimConfirm::parse(&body, &tenant, &name)?;
+    let written = write(server, &call, command, dry_run).await?;
+    written.reply(Viewer::Tenant(&tenant))
+}
+
+pub(super) async fn claim_renew(server: &Server, mut call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("claim")?);
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = ClaimRenew::parse(&body, &tenant, &name)?;
+    let written = write(server, &call, command, dry_run).await?;
+    written.reply(Viewer::Tenant(&tenant))
+}
+
 /// The pool that a claim names, by tenant and name.
 pub(super) fn pool_of(spec: &ClaimSpec) -> (Name, Name) {
     (
@@ -129,7 +148,12 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
             server
                 .allocations()
                 .allocated(&claim.pool_tenant, &claim.pool, family, duration);
-            events::allocated(claim, asked);
+            if claim.returned {
+                life::returned();
+                events::returned(claim, asked);
+            } else {
+                events::allocated(claim, asked);
+            }
         }
         Outcome::ClaimReleased(claim) => {
             server
@@ -137,8 +161,16 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
                 .released(&claim.pool_tenant, &claim.pool, claim.block.family());
             events::released(claim, asked);
         }
+        Outcome::AllocationReclaimed(allocation) => {
+            life::reclaimed(1);
+            events::reclaimed_early(allocation, asked);
+        }
         Outcome::ClaimRepeated(_)
         | Outcome::ClaimAlreadyReleased(_)
+        | Outcome::ClaimConfirmed(_)
+        | Outcome::ClaimRenewed(_)
+        | Outcome::Expired(_)
+        | Outcome::ClockAdvanced { .. }
         | Outcome::Done
         | Outcome::TenantCreated(_)
         | Outcome::TenantRepeated(_)

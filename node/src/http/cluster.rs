@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use api::problem::Problem;
+use api::problem::{Problem, Viewer};
 use api::requests::query::{self, Reading, none};
-use api::requests::{MemberAdd, path};
+use api::requests::{ClockAdvance, MemberAdd, path};
 use api::scalar::Hex128;
 use api::views::{Cluster, Digest, Member, MemberRole};
 use axum::response::Response;
@@ -15,6 +15,7 @@ use super::answer::{self, Answered, Stamp};
 use super::call::Call;
 use super::read::ready;
 use super::server::Server;
+use super::write::write;
 use crate::replica::{self, ClusterStatus, MemberAddress, MemberError, MemberStatus};
 
 pub(super) async fn cluster_show(server: &Server, call: Call) -> Answered {
@@ -124,7 +125,29 @@ fn cluster(server: &Server, staleness_ms: Option<u64>) -> Response {
         staleness_ms,
         ..server.stamp()
     };
-    answer::json(StatusCode::OK, &document(&status, stamp.revision), stamp)
+    let advanced_ms = server
+        .replica()
+        .applied()
+        .read(|state| state.clock().advanced_ms());
+    let document = Cluster {
+        clock_advanced_ms: Some(advanced_ms).filter(|ms| *ms > 0),
+        test_clock: server.limits().test_clock,
+        ..document(&status, stamp.revision)
+    };
+    answer::json(StatusCode::OK, &document, stamp)
+}
+
+/// Moves the log's clock, where the operator lets tests do that.
+pub(super) async fn clock_advance(server: &Server, mut call: Call) -> Answered {
+    none(call.query())?;
+    let body = call.body(server.limits()).await?;
+    if !server.limits().test_clock {
+        return Err(Problem::test_clock_off().into());
+    }
+    let command = ClockAdvance::parse(&body)?;
+    write(server, &call, command, false)
+        .await?
+        .reply(Viewer::Admin)
 }
 
 fn document(status: &ClusterStatus, revision: u64) -> Cluster {
@@ -136,6 +159,8 @@ fn document(status: &ClusterStatus, revision: u64) -> Cluster {
         last_log_index: status.last_log_index,
         applied_index: status.applied_index,
         revision,
+        clock_advanced_ms: None,
+        test_clock: false,
         members: status.members.iter().map(member).collect(),
         note: None,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The bounds of the HTTP server.
+/// The bounds of the HTTP server, and what it does not do unless told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Largest body of a request, in bytes.
@@ -23,6 +23,8 @@ pub struct Limits {
     pub request_deadline: Duration,
     /// Time that open requests get when the server stops.
     pub stop_timeout: Duration,
+    /// Requests may move the log's clock: for tests only.
+    pub test_clock: bool,
 }
 
 impl Default for Limits {
@@ -37,6 +39,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             request_deadline: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(10),
+            test_clock: false,
         }
     }
 }

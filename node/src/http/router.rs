@@ -136,6 +136,12 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "claim_release" => (Kind::Mutation, |server, call| {
             Box::pin(claims::claim_release(server, call))
         }),
+        "claim_confirm" => (Kind::Mutation, |server, call| {
+            Box::pin(claims::claim_confirm(server, call))
+        }),
+        "claim_renew" => (Kind::Mutation, |server, call| {
+            Box::pin(claims::claim_renew(server, call))
+        }),
         "batch_apply" => (Kind::Mutation, |server, call| {
             Box::pin(batch::batch_apply(server, call))
         }),
@@ -147,6 +153,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "allocation_delete" => (Kind::Mutation, |server, call| {
             Box::pin(allocations::allocation_delete(server, call))
+        }),
+        "allocation_reclaim" => (Kind::Mutation, |server, call| {
+            Box::pin(allocations::allocation_reclaim(server, call))
         }),
         "lookup_show" => (Kind::Read, |server, call| {
             Box::pin(lookup::lookup_show(server, call))
@@ -165,6 +174,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "member_remove" => (Kind::Mutation, |server, call| {
             Box::pin(cluster::member_remove(server, call))
+        }),
+        "clock_advance" => (Kind::Mutation, |server, call| {
+            Box::pin(cluster::clock_advance(server, call))
         }),
         "livez_show" => (Kind::Probe, |server, call| {
             Box::pin(async move { health::livez_show(server, &call) })

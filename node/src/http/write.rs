@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use super::answer::{self, Answered, Failure, Stamp};
 use super::call::Call;
 use super::server::Server;
+use crate::metrics::life;
 use crate::replica::{ProposeError, Proposed};
 
 /// What the state machine answered, and who led it there.
@@ -71,6 +72,9 @@ pub(super) async fn write(
         server.replica().propose(envelope, deadline).await
     };
     let Proposed { answer, leader, .. } = proposed.map_err(|error| undecided(&error))?;
+    if !dry_run {
+        life::swept(&answer.swept);
+    }
     Ok(Written { answer, leader })
 }
 

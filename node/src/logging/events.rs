@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use allocator::view::ClaimView;
+use allocator::view::{AllocationView, ClaimView, EventKind, EventView};
+use api::scalar::Time;
 
 use super::{AUDIT, TARGET};
 
@@ -49,6 +50,64 @@ pub(crate) fn released(claim: &ClaimView, asked: Asked<'_>) {
         request_id = asked.request_id,
         revision = asked.revision,
         "released"
+    );
+}
+
+/// A holder got back the block that it had.
+pub(crate) fn returned(claim: &ClaimView, asked: Asked<'_>) {
+    tracing::info!(
+        target: TARGET,
+        tenant = claim.spec.tenant.as_str(),
+        pool = claim.pool.as_str(),
+        claim = claim.spec.name.as_str(),
+        owner = claim.spec.owner.as_ref().map(allocator::name::Owner::as_str),
+        block = %claim.block,
+        generation = claim.generation,
+        previously_released_at = claim.previously_released_at_ms.map(|ms| Time(ms).to_string()),
+        duration_ms = milliseconds(asked.duration),
+        request_id = asked.request_id,
+        revision = asked.revision,
+        "returned"
+    );
+}
+
+/// An operator freed a kept block before its time.
+pub(crate) fn reclaimed_early(allocation: &AllocationView, asked: Asked<'_>) {
+    tracing::info!(
+        target: TARGET,
+        tenant = allocation.tenant.as_str(),
+        pool = allocation.pool.as_str(),
+        claim = allocation.claim.as_ref().map(|(_, name)| name.as_str()),
+        owner = allocation.owner.as_ref().map(allocator::name::Owner::as_str),
+        block = %allocation.cidr,
+        generation = allocation.generation,
+        duration_ms = milliseconds(asked.duration),
+        request_id = asked.request_id,
+        revision = asked.revision,
+        "reclaimed"
+    );
+}
+
+/// The log's clock ended a lease or a grace. Nobody asked: the leader tells it.
+pub(crate) fn timed(event: &EventView) {
+    let what = match event.kind {
+        EventKind::Expired => "expired",
+        EventKind::Reclaimed => "reclaimed",
+        _ => return,
+    };
+    let Some(claim) = event.claim.as_deref() else {
+        return;
+    };
+    tracing::info!(
+        target: TARGET,
+        tenant = claim.spec.tenant.as_str(),
+        pool = claim.pool.as_str(),
+        claim = claim.spec.name.as_str(),
+        owner = claim.spec.owner.as_ref().map(allocator::name::Owner::as_str),
+        block = %claim.block,
+        generation = claim.generation,
+        revision = event.id.revision,
+        "{what}"
     );
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod allocations;
 pub(crate) mod exhaustion;
 mod exposition;
 pub(crate) mod http;
+pub(crate) mod life;
 mod pools;
 mod scrape;
 
@@ -68,6 +69,7 @@ fn install() -> Result<PrometheusHandle, MetricsError> {
         .install_recorder()
         .map_err(wrong)?;
     allocations::describe();
+    life::describe();
     http::describe();
     Ok(handle)
 }

@@ -7,6 +7,7 @@ mod contract;
 mod edge;
 mod harness;
 mod headers;
+mod life;
 mod limits;
 mod members;
 mod metrics;

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use allocator::answer::{Outcome, Rejection};
 use allocator::command::{Command, Operation};
 use allocator::filter::ClaimFilter;
+use allocator::life::PoolLife;
 use allocator::prefix::Prefix;
 use proptest::prelude::*;
 
 use crate::support::{Harness, TENANT, block, name};
 
-use naive::{Model, ModelPool};
+use naive::{EndedBlocks, Model, ModelPool};
 pub(crate) use world::{One, World, commands};
 
 /// The word of the model for a refusal.
@@ -28,6 +29,7 @@ fn word(rejection: &Rejection) -> &'static str {
         Rejection::PoolExhausted { .. } => "exhausted",
         Rejection::GenerationStale { .. } => "stale",
         Rejection::ClaimNotFound { .. } => "no claim",
+        Rejection::NotTheHolder { .. } => "not the holder",
         other => panic!("{other:?}"),
     }
 }
@@ -37,6 +39,8 @@ fn block_of(outcome: &Outcome) -> Prefix {
         Outcome::ClaimCreated(view)
         | Outcome::ClaimRepeated(view)
         | Outcome::ClaimReleased(view)
+        | Outcome::ClaimConfirmed(view)
+        | Outcome::ClaimRenewed(view)
         | Outcome::ClaimAlreadyReleased(view) => view.block,
         other => panic!("{other:?}"),
     }
@@ -47,7 +51,7 @@ struct Run {
     harness: Harness,
     model: Model,
     world: World,
-    ended: BTreeMap<(String, u64), Prefix>,
+    ended: EndedBlocks,
 }
 
 impl Run {
@@ -65,6 +69,7 @@ impl Run {
                 parent: None,
                 default: 32,
                 reserved,
+                life: World::lives()[0],
             },
             ModelPool {
                 name: "pool1".into(),
@@ -72,13 +77,14 @@ impl Run {
                 parent: None,
                 default: 127,
                 reserved: vec![],
+                life: World::lives()[1],
             },
         ];
         Self {
             harness,
             model: Model {
                 pools,
-                claims: Vec::new(),
+                ..Model::default()
             },
             world,
             ended: BTreeMap::new(),
@@ -96,6 +102,7 @@ impl Run {
             Outcome::ClaimReleased(view) => {
                 self.ended
                     .insert((view.spec.name.to_string(), view.generation), view.block);
+                self.world.kept.push((view.block, view.generation));
             }
             Outcome::Batch(results) => results.iter().flatten().for_each(|one| self.note(one)),
             _ => {}
@@ -103,11 +110,59 @@ impl Run {
     }
 
     fn step(&mut self, one: &One) {
-        let Some(command) = self.world.command(one) else {
+        let Some(mut command) = self.world.command(one) else {
             return;
         };
+        // Which of two that are due at one moment goes first is not the model's business.
+        if let Command::Expire { holds_max } = &mut command
+            && *holds_max > 0
+            && self.model.has_ties()
+        {
+            *holds_max = 1_000;
+        }
         let result = self.harness.answer(command.clone()).result;
+        self.model.now_ms = self.harness.state.clock().now_ms();
         match &command {
+            Command::ClockAdvance { .. } => assert!(result.is_ok(), "{result:?}"),
+            Command::Expire { holds_max } => {
+                let expected =
+                    self.model
+                        .expire(*holds_max, &mut self.ended, &self.world.generations);
+                let Ok(Outcome::Expired(found)) = &result else {
+                    panic!("{result:?}")
+                };
+                assert_eq!(
+                    (found.expiring, found.expired, found.reclaimed, found.more),
+                    expected
+                );
+            }
+            Command::ClaimConfirm(confirm) => {
+                let expected = self.model.confirm(confirm, &self.world.generations);
+                assert_eq!(result.as_ref().map(block_of).map_err(word), expected);
+            }
+            Command::ClaimRenew(renew) => {
+                let expected = self.model.renew(renew, &self.world.generations);
+                assert_eq!(result.as_ref().map(block_of).map_err(word), expected);
+            }
+            Command::AllocationReclaim(reclaim) => {
+                // The same block may be kept again, as another holding: by the generation it is told.
+                let view = self.harness.state.events(None, 10_000).unwrap();
+                let last = view.items.last().unwrap();
+                let kept = self
+                    .model
+                    .kept
+                    .iter()
+                    .position(|kept| kept.block == reclaim.cidr);
+                if result.is_ok() {
+                    self.model
+                        .kept
+                        .remove(kept.expect("only what is kept is reclaimed"));
+                    assert_eq!(last.generation, Some(reclaim.generation));
+                } else if kept.is_some() {
+                    let stale = matches!(result, Err(Rejection::GenerationStale { .. }));
+                    assert!(stale, "{result:?}");
+                }
+            }
             Command::ClaimCreate(spec) => {
                 self.compare(&Operation::CreateClaim(spec.clone()), &result);
             }
@@ -148,12 +203,14 @@ impl Run {
     fn compare(&mut self, operation: &Operation, result: &Result<Outcome, Rejection>) {
         let expected = self
             .model
-            .operation(operation, &self.ended, &self.world.generations);
-        let found = result
-            .as_ref()
-            .map(|outcome| Some(block_of(outcome)))
-            .map_err(word);
+            .operation(operation, &mut self.ended, &self.world.generations);
+        let found = result.as_ref().map(block_of).map_err(word);
         assert_eq!(found, expected, "{operation:?}");
+        if let Ok(Outcome::ClaimCreated(view)) = result {
+            let claim = self.model.claim(view.spec.name.as_str()).unwrap();
+            assert_eq!(view.returned, claim.returned);
+            assert_eq!(view.previously_released_at_ms.is_some(), claim.returned);
+        }
         if let Ok(outcome) = result {
             self.note(outcome);
         }
@@ -181,10 +238,8 @@ impl Run {
                     // are not compared.
                     let expected =
                         self.model
-                            .operation(operation, &self.ended, &self.world.generations);
-                    if let (Ok(Some(block)), Operation::ReleaseClaim(release)) =
-                        (&expected, operation)
-                    {
+                            .operation(operation, &mut self.ended, &self.world.generations);
+                    if let (Ok(block), Operation::ReleaseClaim(release)) = (&expected, operation) {
                         let generation = self
                             .world
                             .generations
@@ -199,7 +254,7 @@ impl Run {
                             .0
                             .claims
                             .iter()
-                            .any(|(there, ..)| there == spec.name.as_str())
+                            .any(|claim| claim.name == spec.name.as_str())
                     {
                         self.world
                             .generations
@@ -207,9 +262,11 @@ impl Run {
                     }
                     assert!(expected.is_ok(), "{operation:?}: {expected:?}");
                 }
-                let expected =
-                    self.model
-                        .operation(&operations[failed], &self.ended, &self.world.generations);
+                let expected = self.model.operation(
+                    &operations[failed],
+                    &mut self.ended,
+                    &self.world.generations,
+                );
                 assert_eq!(Err(word(&reasons[failed])), expected);
                 (self.model, self.ended, self.world.generations) = kept;
             }
@@ -246,9 +303,16 @@ impl Run {
         let family_bits = parent.map(|parent| parent.blocks[0].family().bits());
         let allowed = widest.is_some_and(|widest| widest <= *length)
             && family_bits.is_some_and(|bits| *length <= bits);
-        let free = parent
-            .filter(|_| allowed)
-            .and_then(|parent| self.model.first_free(parent, *length));
+        let free = if parent.is_some() && allowed {
+            self.model.first_free_or_swept(
+                &parent_name,
+                *length,
+                &mut self.ended,
+                &self.world.generations,
+            )
+        } else {
+            None
+        };
         match (free, result) {
             (Some(free), Ok(Outcome::PoolCreated(view))) => {
                 assert_eq!(view.cidrs[0].cidr, free);
@@ -259,6 +323,7 @@ impl Run {
                     parent: Some(parent_name),
                     default,
                     reserved: vec![],
+                    life: PoolLife::default(),
                 });
             }
             (None, Err(_)) => {}
@@ -277,7 +342,7 @@ impl Run {
             .model
             .claims
             .iter()
-            .map(|(text, _, block, _)| (text.clone(), *block))
+            .map(|claim| (claim.name.clone(), claim.block))
             .collect();
         expected.sort();
         let found: Vec<(String, Prefix)> = page
@@ -298,6 +363,18 @@ impl Run {
                 .iter()
                 .map(|block| block.size().as_u128().unwrap())
                 .sum();
+            let of_pool = |from: &String| *from == pool.name;
+            let claims = self.model.claims.iter().filter(|one| of_pool(&one.pool));
+            let kept = self.model.kept.iter().filter(|one| of_pool(&one.pool));
+            let counts = self.harness.view(&pool.name).claims;
+            assert_eq!(
+                (counts.allocated, counts.in_use, counts.released),
+                (
+                    claims.clone().count() as u64,
+                    claims.filter(|claim| claim.in_use).count() as u64,
+                    kept.count() as u64
+                )
+            );
             assert_eq!(
                 self.harness.view(&pool.name).capacity.available.as_u128(),
                 Some(total - held)

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use allocator::command::Operation;
+use allocator::command::{ClaimSpec, Operation};
+use allocator::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use allocator::prefix::{Prefix, address_number, address_of_number};
 
-/// Pools and claims as lists.
+/// Holdings that have ended: name and generation, and the block.
+pub(super) type EndedBlocks = BTreeMap<(String, u64), Prefix>;
+
+/// Pools, claims and what is kept as lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Model {
-    /// Name, blocks, parent, and the default length.
     pub(super) pools: Vec<ModelPool>,
-    /// Claim, pool, block, as asked.
-    pub(super) claims: Vec<(String, String, Prefix, String)>,
+    pub(super) claims: Vec<ModelClaim>,
+    /// The one released last is the last one.
+    pub(super) kept: Vec<ModelKept>,
+    /// The log's clock.
+    pub(super) now_ms: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -21,6 +27,57 @@ pub(super) struct ModelPool {
     pub(super) parent: Option<String>,
     pub(super) default: u8,
     pub(super) reserved: Vec<Prefix>,
+    pub(super) life: PoolLife,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ModelClaim {
+    pub(super) name: String,
+    pub(super) pool: String,
+    pub(super) block: Prefix,
+    pub(super) asked: String,
+    pub(super) owner: Option<String>,
+    pub(super) life: ClaimLife,
+    pub(super) in_use: bool,
+    pub(super) returned: bool,
+    pub(super) lease: Option<ModelLease>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ModelLease {
+    pub(super) ttl_seconds: u32,
+    pub(super) expires_ms: u64,
+    pub(super) told: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ModelKept {
+    /// The owner, or the claim's name.
+    pub(super) key: Result<String, String>,
+    pub(super) pool: String,
+    pub(super) block: Prefix,
+    pub(super) reclaim_ms: Option<u64>,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Tell(usize),
+    Expire(usize),
+    Reclaim(usize),
+}
+
+/// Something that waits for the clock.
+#[derive(Debug, Clone)]
+struct Waiting {
+    at_ms: u64,
+    end_ms: u64,
+    due: Due,
+    pool: String,
+}
+
+fn key(name: &str, owner: Option<&String>) -> Result<String, String> {
+    owner.map_or_else(|| Err(name.to_string()), |owner| Ok(owner.clone()))
 }
 
 impl Model {
@@ -28,20 +85,22 @@ impl Model {
         self.pools.iter().find(|pool| pool.name == text)
     }
 
+    pub(super) fn claim(&self, text: &str) -> Option<&ModelClaim> {
+        self.claims.iter().find(|claim| claim.name == text)
+    }
+
     /// All that is held of a pool.
     pub(super) fn held(&self, pool: &ModelPool) -> Vec<Prefix> {
-        let claims = self
-            .claims
-            .iter()
-            .filter(|(_, from, ..)| *from == pool.name)
-            .map(|(_, _, block, _)| *block);
+        let claims = self.claims.iter().filter(|claim| claim.pool == pool.name);
+        let kept = self.kept.iter().filter(|kept| kept.pool == pool.name);
         let children = self
             .pools
             .iter()
-            .filter(|child| child.parent.as_ref() == Some(&pool.name))
-            .map(|child| child.blocks[0]);
+            .filter(|child| child.parent.as_ref() == Some(&pool.name));
         claims
-            .chain(children)
+            .map(|claim| claim.block)
+            .chain(kept.map(|kept| kept.block))
+            .chain(children.map(|child| child.blocks[0]))
             .chain(pool.reserved.iter().copied())
             .collect()
     }
@@ -67,71 +126,304 @@ impl Model {
             })
     }
 
+    /// The same, after what is over in the pool has been ended if that helps.
+    pub(super) fn first_free_or_swept(
+        &mut self,
+        pool: &str,
+        length: u8,
+        ended: &mut EndedBlocks,
+        current: &BTreeMap<String, u64>,
+    ) -> Option<Prefix> {
+        let free = |model: &Self| model.first_free(model.pool(pool).unwrap(), length);
+        if let Some(block) = free(self) {
+            return Some(block);
+        }
+        let (mut swept, mut ended_too) = (self.clone(), ended.clone());
+        for _ in 0..64 {
+            let over = swept
+                .dues()
+                .into_iter()
+                .filter(|one| one.pool == pool && one.end_ms <= self.now_ms)
+                .min_by_key(|one| one.end_ms);
+            match over {
+                None => break,
+                Some(one) => swept.due_do(one.due, &mut ended_too, current),
+            }
+        }
+        let block = free(&swept)?;
+        (*self, *ended) = (swept, ended_too);
+        Some(block)
+    }
+
+    /// All that is due now, the earliest first.
+    fn dues(&self) -> Vec<Waiting> {
+        let mut dues = Vec::new();
+        for (place, claim) in self.claims.iter().enumerate() {
+            let Some(lease) = claim.lease else { continue };
+            let over = lease.expires_ms <= self.now_ms;
+            dues.push(Waiting {
+                // Leases here are short: a second before the end. What is over is not told any more.
+                at_ms: lease.expires_ms - if lease.told { 0 } else { 1_000 },
+                end_ms: lease.expires_ms,
+                due: if over {
+                    Due::Expire(place)
+                } else {
+                    Due::Tell(place)
+                },
+                pool: claim.pool.clone(),
+            });
+        }
+        for (place, kept) in self.kept.iter().enumerate() {
+            dues.extend(kept.reclaim_ms.map(|end_ms| Waiting {
+                at_ms: end_ms,
+                end_ms,
+                due: Due::Reclaim(place),
+                pool: kept.pool.clone(),
+            }));
+        }
+        dues.retain(|one| one.at_ms <= self.now_ms);
+        dues.sort_by_key(|one| one.at_ms);
+        dues
+    }
+
+    /// Two kept blocks are due at one moment.
+    pub(super) fn has_ties(&self) -> bool {
+        let mut ends: Vec<u64> = self
+            .kept
+            .iter()
+            .filter_map(|kept| kept.reclaim_ms)
+            .collect();
+        let all = ends.len();
+        ends.sort_unstable();
+        ends.dedup();
+        ends.len() < all
+    }
+
+    fn due_do(&mut self, due: Due, ended: &mut EndedBlocks, current: &BTreeMap<String, u64>) {
+        match due {
+            Due::Tell(place) => {
+                let lease = self.claims[place].lease.as_mut().unwrap();
+                lease.told = true;
+            }
+            Due::Expire(place) => {
+                let name = self.claims[place].name.clone();
+                let generation = current.get(&name).copied().unwrap_or(0);
+                let block = self.end(place);
+                ended.insert((name, generation), block);
+            }
+            Due::Reclaim(place) => {
+                self.kept.remove(place);
+            }
+        }
+    }
+
+    /// What an expiry step does: told, expired, reclaimed, and whether more is due.
+    pub(super) fn expire(
+        &mut self,
+        most: u32,
+        ended: &mut EndedBlocks,
+        current: &BTreeMap<String, u64>,
+    ) -> (u32, u32, u32, bool) {
+        let mut counts = (0, 0, 0, false);
+        for _ in 0..most.min(1_000) {
+            let Some(one) = self.dues().into_iter().next() else {
+                return counts;
+            };
+            match one.due {
+                Due::Tell(_) => counts.0 += 1,
+                Due::Expire(_) => counts.1 += 1,
+                Due::Reclaim(_) => counts.2 += 1,
+            }
+            self.due_do(one.due, ended, current);
+        }
+        counts.3 = !self.dues().is_empty();
+        counts
+    }
+
+    /// Ends a claim: its block is kept or free.
+    fn end(&mut self, place: usize) -> Prefix {
+        let claim = self.claims.remove(place);
+        let pool = self.pool(&claim.pool).unwrap().life;
+        let grace = claim.life.grace_seconds.unwrap_or(pool.grace());
+        let policy = claim.life.reclaim_policy.unwrap_or(pool.policy());
+        if policy == ReclaimPolicy::Retain || grace > 0 {
+            self.kept.push(ModelKept {
+                key: key(&claim.name, claim.owner.as_ref()),
+                pool: claim.pool,
+                block: claim.block,
+                reclaim_ms: (policy == ReclaimPolicy::Delete)
+                    .then(|| self.now_ms + u64::from(grace) * 1_000),
+            });
+        }
+        claim.block
+    }
+
     /// Applies a claim or release; whether it is accepted, and the block.
     pub(super) fn operation(
         &mut self,
         operation: &Operation,
-        ended: &BTreeMap<(String, u64), Prefix>,
+        ended: &mut EndedBlocks,
         current: &BTreeMap<String, u64>,
-    ) -> Result<Option<Prefix>, &'static str> {
+    ) -> Result<Prefix, &'static str> {
         match operation {
-            Operation::CreateClaim(spec) => {
-                let (text, from) = (spec.name.to_string(), spec.pool.name.to_string());
-                let asked = format!(
-                    "{from} {:?} {:?} {:?}",
-                    spec.prefix_length, spec.cidr, spec.owner
-                );
-                if let Some((_, _, block, there)) =
-                    self.claims.iter().find(|(there, ..)| *there == text)
-                {
-                    return if *there == asked {
-                        Ok(Some(*block))
-                    } else {
-                        Err("mismatch")
-                    };
-                }
-                let pool = self.pool(&from).ok_or("no pool")?;
-                let family = pool.blocks[0].family();
-                if spec.cidr.is_some_and(|cidr| cidr.family() != family) {
-                    return Err("family");
-                }
-                let widest = pool.blocks.iter().map(|cidr| cidr.length()).min().unwrap();
-                let length = spec
-                    .cidr
-                    .map(Prefix::length)
-                    .or(spec.prefix_length)
-                    .unwrap_or(pool.default);
-                if length < widest || length > family.bits() {
-                    return Err("length");
-                }
-                let block = match spec.cidr {
-                    Some(cidr) if !pool.blocks.iter().any(|block| block.contains(cidr)) => {
-                        return Err("outside");
-                    }
-                    Some(cidr) if self.held(pool).iter().any(|there| there.overlaps(cidr)) => {
-                        return Err("taken");
-                    }
-                    Some(cidr) => cidr,
-                    None => self.first_free(pool, length).ok_or("exhausted")?,
-                };
-                self.claims.push((text, from, block, asked));
-                Ok(Some(block))
-            }
+            Operation::CreateClaim(spec) => self.take(spec, ended, current),
             Operation::ReleaseClaim(release) => {
                 let text = release.name.to_string();
-                let place = self.claims.iter().position(|(there, ..)| *there == text);
+                let place = self.claims.iter().position(|claim| claim.name == text);
                 match (place, release.generation) {
-                    (Some(place), None) => Ok(Some(self.claims.remove(place).2)),
+                    (Some(place), None) => Ok(self.end(place)),
                     (Some(place), Some(given)) if current.get(&text) == Some(&given) => {
-                        Ok(Some(self.claims.remove(place).2))
+                        Ok(self.end(place))
                     }
                     (_, Some(given)) if ended.contains_key(&(text.clone(), given)) => {
-                        Ok(Some(ended[&(text, given)]))
+                        Ok(ended[&(text, given)])
                     }
                     (Some(_), Some(_)) => Err("stale"),
                     (None, _) => Err("no claim"),
                 }
             }
         }
+    }
+
+    fn take(
+        &mut self,
+        spec: &ClaimSpec,
+        ended: &mut EndedBlocks,
+        current: &BTreeMap<String, u64>,
+    ) -> Result<Prefix, &'static str> {
+        let (text, from) = (spec.name.to_string(), spec.pool.name.to_string());
+        let owner = spec.owner.as_ref().map(ToString::to_string);
+        let asked = format!(
+            "{from} {:?} {:?} {owner:?} {:?} {:?}",
+            spec.prefix_length, spec.cidr, spec.life.grace_seconds, spec.life.reclaim_policy
+        );
+        if let Some(there) = self.claim(&text) {
+            return if there.asked == asked {
+                Ok(there.block)
+            } else {
+                Err("mismatch")
+            };
+        }
+        let pool = self.pool(&from).ok_or("no pool")?;
+        let family = pool.blocks[0].family();
+        if spec.cidr.is_some_and(|cidr| cidr.family() != family) {
+            return Err("family");
+        }
+        let widest = pool.blocks.iter().map(|cidr| cidr.length()).min().unwrap();
+        let length = spec
+            .cidr
+            .map(Prefix::length)
+            .or(spec.prefix_length)
+            .unwrap_or(pool.default);
+        if length < widest || length > family.bits() {
+            return Err("length");
+        }
+        let life = pool.life;
+        let too_long = life.max_ttl_seconds.unwrap_or(u32::MAX);
+        if spec
+            .life
+            .ttl_seconds
+            .is_some_and(|ttl| ttl == 0 || ttl > too_long)
+            || spec.life.grace_seconds.unwrap_or(0) > life.grace_max()
+            || (spec.life.reclaim_policy == Some(ReclaimPolicy::Retain) && !life.retain_allowed())
+        {
+            return Err("outside");
+        }
+        let key = key(&text, owner.as_ref());
+        let back = self.kept.iter().rposition(|kept| {
+            let fits = match spec.cidr {
+                Some(cidr) => kept.block == cidr,
+                None => kept.block.length() == length,
+            };
+            kept.pool == from && kept.key == key && fits
+        });
+        let block = if let Some(place) = back {
+            self.kept.remove(place).block
+        } else {
+            match spec.cidr {
+                Some(cidr) if !pool.blocks.iter().any(|block| block.contains(cidr)) => {
+                    return Err("outside");
+                }
+                Some(cidr) if self.held(pool).iter().any(|there| there.overlaps(cidr)) => {
+                    return Err("taken");
+                }
+                Some(cidr) => cidr,
+                None => self
+                    .first_free_or_swept(&from, length, ended, current)
+                    .ok_or("exhausted")?,
+            }
+        };
+        let ttl_seconds = spec.life.ttl_seconds.or(life.max_ttl_seconds);
+        self.claims.push(ModelClaim {
+            name: text,
+            pool: from,
+            block,
+            asked,
+            owner,
+            life: spec.life,
+            in_use: false,
+            returned: back.is_some(),
+            lease: ttl_seconds.map(|ttl| self.lease(ttl)),
+        });
+        Ok(block)
+    }
+
+    fn lease(&self, ttl_seconds: u32) -> ModelLease {
+        ModelLease {
+            ttl_seconds,
+            expires_ms: self.now_ms + u64::from(ttl_seconds) * 1_000,
+            told: false,
+        }
+    }
+
+    /// The claim that its holder means.
+    fn held_by(
+        &mut self,
+        name: &str,
+        owner: Option<String>,
+        generation: Option<u64>,
+        current: &BTreeMap<String, u64>,
+    ) -> Result<&mut ModelClaim, &'static str> {
+        let claim = self.claims.iter_mut().find(|claim| claim.name == name);
+        let claim = claim.ok_or("no claim")?;
+        if claim.owner != owner {
+            return Err("not the holder");
+        }
+        match generation {
+            Some(given) if current.get(name) != Some(&given) => Err("stale"),
+            _ => Ok(claim),
+        }
+    }
+
+    pub(super) fn confirm(
+        &mut self,
+        confirm: &allocator::command::ClaimConfirm,
+        current: &BTreeMap<String, u64>,
+    ) -> Result<Prefix, &'static str> {
+        let owner = confirm.owner.as_ref().map(ToString::to_string);
+        let claim = self.held_by(confirm.name.as_str(), owner, confirm.generation, current)?;
+        claim.in_use = true;
+        Ok(claim.block)
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        renew: &allocator::command::ClaimRenew,
+        current: &BTreeMap<String, u64>,
+    ) -> Result<Prefix, &'static str> {
+        let owner = renew.owner.as_ref().map(ToString::to_string);
+        let claim = self
+            .held_by(renew.name.as_str(), owner, renew.generation, current)?
+            .clone();
+        let longest = self.pool(&claim.pool).unwrap().life.max_ttl_seconds;
+        let ttl = renew
+            .ttl_seconds
+            .or(claim.lease.map(|lease| lease.ttl_seconds))
+            .or(longest);
+        let allowed = ttl.filter(|ttl| *ttl > 0 && *ttl <= longest.unwrap_or(u32::MAX));
+        let lease = self.lease(allowed.ok_or("outside")?);
+        let there = self.claims.iter_mut().find(|one| one.name == claim.name);
+        there.unwrap().lease = Some(lease);
+        Ok(claim.block)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use allocator::command::{Command, Operation};
+use allocator::command::{AllocationReclaim, ClaimConfirm, ClaimRenew, Command, Operation};
+use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::prefix::{Prefix, address_number, address_of_number};
 use proptest::prelude::*;
 
 use crate::support::{
-    TENANT, batch, bounds, child, claim, create_claim, exclude, name, owner, pool_delete,
+    TENANT, batch, bounds, child, claim, create_claim, exclude, living, name, owner, pool_delete,
     release_claim, root, tenant,
 };
 
@@ -45,6 +46,33 @@ pub(crate) enum One {
         name: u8,
         owner: u8,
     },
+    /// A claim with a lease and a grace of its own.
+    Leased {
+        name: u8,
+        pool: u8,
+        ttl: Option<u8>,
+        grace: Option<u8>,
+    },
+    Confirm {
+        name: u8,
+        owner: Option<u8>,
+        generation: Option<u8>,
+    },
+    Renew {
+        name: u8,
+        owner: Option<u8>,
+        generation: Option<u8>,
+        ttl: Option<u8>,
+    },
+    Reclaim {
+        which: u8,
+    },
+    Expire {
+        most: u32,
+    },
+    Later {
+        seconds: u8,
+    },
     Nonsense {
         which: u8,
     },
@@ -66,7 +94,13 @@ pub(crate) fn commands(most: usize) -> impl Strategy<Value = Vec<One>> {
         3 => (any::<bool>(), prop::collection::vec(part(), 0..6)).prop_map(|(atomic, parts)| One::Batch { atomic, parts }),
         2 => (0_u8..4, 0_u8..6, 1_u8..=4).prop_map(|(name, parent, length)| One::Carve { name, parent, length }),
         1 => (2_u8..6).prop_map(|name| One::PoolDelete { name }),
-        1 => (0_u8..24, 0_u8..3).prop_map(|(name, owner)| One::Owned { name, owner }),
+        2 => (0_u8..24, 0_u8..4).prop_map(|(name, owner)| One::Owned { name, owner }),
+        4 => (0_u8..24, 0_u8..3, prop::option::of(0_u8..10), prop::option::of(0_u8..9)).prop_map(|(name, pool, ttl, grace)| One::Leased { name, pool, ttl, grace }),
+        2 => (0_u8..24, prop::option::of(0_u8..4), prop::option::of(any::<u8>())).prop_map(|(name, owner, generation)| One::Confirm { name, owner, generation }),
+        2 => (0_u8..24, prop::option::of(0_u8..4), prop::option::of(any::<u8>()), prop::option::of(0_u8..10)).prop_map(|(name, owner, generation, ttl)| One::Renew { name, owner, generation, ttl }),
+        1 => any::<u8>().prop_map(|which| One::Reclaim { which }),
+        3 => prop_oneof![0_u32..3, Just(2_000)].prop_map(|most| One::Expire { most }),
+        3 => (0_u8..6).prop_map(|seconds| One::Later { seconds }),
         1 => (0_u8..6).prop_map(|which| One::Nonsense { which }),
     ];
     prop::collection::vec(one, 1..most)
@@ -77,21 +111,40 @@ pub(crate) fn commands(most: usize) -> impl Strategy<Value = Vec<One>> {
 pub(crate) struct World {
     /// The last generation seen of each claim.
     pub(super) generations: BTreeMap<String, u64>,
+    /// Blocks that were released, with their generations.
+    pub(super) kept: Vec<(Prefix, u64)>,
 }
 
 impl World {
+    /// What the two root pools say of leases and grace.
+    pub(crate) fn lives() -> [PoolLife; 2] {
+        let first = PoolLife {
+            max_grace_seconds: Some(6),
+            allow_retain: Some(true),
+            ..PoolLife::default()
+        };
+        let second = PoolLife {
+            grace_seconds: Some(3),
+            max_ttl_seconds: Some(8),
+            ..PoolLife::default()
+        };
+        [first, second]
+    }
+
     pub(crate) fn setup() -> Vec<Command> {
+        let [first, second] = Self::lives();
         vec![
             Command::TenantCreate(Box::new(tenant(TENANT))),
-            Command::PoolCreate(Box::new(exclude(
-                root("pool0", "10.0.0.0/27 10.0.9.0/27"),
-                &[("10.0.0.2-10.0.0.4", "edge")],
+            Command::PoolCreate(Box::new(living(
+                exclude(
+                    root("pool0", "10.0.0.0/27 10.0.9.0/27"),
+                    &[("10.0.0.2-10.0.0.4", "edge")],
+                ),
+                first,
             ))),
-            Command::PoolCreate(Box::new(bounds(
-                root("pool1", "2001:db8::ffc0/122"),
-                None,
-                None,
-                Some(127),
+            Command::PoolCreate(Box::new(living(
+                bounds(root("pool1", "2001:db8::ffc0/122"), None, None, Some(127)),
+                second,
             ))),
         ]
     }
@@ -134,9 +187,72 @@ impl World {
                 let mut spec = claim(&format!("claim{name}"), "pool0", "");
                 spec.owner = Some(owner(&format!("node-{number}")));
                 spec.labels = crate::support::labels(&[("node", "n")]);
+                spec.life.grace_seconds = Some(u32::from(number % 3) * 2);
                 Command::ClaimCreate(Box::new(spec))
             }
+            One::Leased {
+                name,
+                pool,
+                ttl,
+                grace,
+            } => {
+                let mut spec = claim(&format!("claim{name}"), &format!("pool{pool}"), "");
+                spec.life.ttl_seconds = ttl.map(u32::from);
+                match grace {
+                    Some(8) => spec.life.reclaim_policy = Some(ReclaimPolicy::Retain),
+                    grace => spec.life.grace_seconds = grace.map(u32::from),
+                }
+                Command::ClaimCreate(Box::new(spec))
+            }
+            One::Confirm {
+                name,
+                owner,
+                generation,
+            } => Command::ClaimConfirm(ClaimConfirm {
+                tenant: crate::support::name(TENANT),
+                name: crate::support::name(&format!("claim{name}")),
+                owner: node(*owner),
+                generation: self.generation(&format!("claim{name}"), *generation),
+            }),
+            One::Renew {
+                name,
+                owner,
+                generation,
+                ttl,
+            } => Command::ClaimRenew(ClaimRenew {
+                tenant: crate::support::name(TENANT),
+                name: crate::support::name(&format!("claim{name}")),
+                owner: node(*owner),
+                generation: self.generation(&format!("claim{name}"), *generation),
+                ttl_seconds: ttl.map(u32::from),
+            }),
+            One::Reclaim { which } => {
+                let place = usize::from(*which).checked_rem(self.kept.len())?;
+                let (cidr, generation) = *self.kept.get(place)?;
+                Command::AllocationReclaim(AllocationReclaim {
+                    tenant: name(TENANT),
+                    space: name("default"),
+                    cidr,
+                    generation,
+                })
+            }
+            One::Expire { most } => Command::Expire { holds_max: *most },
+            One::Later { seconds } => Command::ClockAdvance {
+                ms: u64::from(*seconds) * 1_000,
+            },
             One::Nonsense { which } => nonsense(*which),
+        })
+    }
+
+    /// A generation of a claim: one in four is of another holding.
+    fn generation(&self, text: &str, given: Option<u8>) -> Option<u64> {
+        let known = self.generations.get(text).copied().unwrap_or(0);
+        given.map(|number| {
+            if number % 4 == 0 {
+                u64::from(number)
+            } else {
+                known
+            }
         })
     }
 
@@ -171,24 +287,26 @@ impl World {
             }
             One::Release { name, generation } => {
                 let text = format!("claim{name}");
-                let known = self.generations.get(&text).copied().unwrap_or(0);
-                // One in four is of another holding.
-                let given = generation.map(|number| {
-                    if number % 4 == 0 {
-                        u64::from(number)
-                    } else {
-                        known
-                    }
-                });
-                release_claim(&text, given)
+                release_claim(&text, self.generation(&text, *generation))
             }
             One::Batch { .. }
             | One::Carve { .. }
             | One::PoolDelete { .. }
             | One::Owned { .. }
+            | One::Leased { .. }
+            | One::Confirm { .. }
+            | One::Renew { .. }
+            | One::Reclaim { .. }
+            | One::Expire { .. }
+            | One::Later { .. }
             | One::Nonsense { .. } => return None,
         })
     }
+}
+
+/// The holder of a claim.
+fn node(number: Option<u8>) -> Option<allocator::name::Owner> {
+    number.map(|number| owner(&format!("node-{number}")))
 }
 
 /// Commands that are refused whatever the state is.

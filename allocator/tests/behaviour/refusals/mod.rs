@@ -2,6 +2,7 @@
 //! precedence. That a refusal changes nothing is checked by the harness.
 
 mod claims;
+mod life;
 mod pools;
 
 use allocator::answer::Rejection;
@@ -40,6 +41,8 @@ pub(super) fn line(rejection: &Rejection) -> String {
         Rejection::GenerationStale { given, current } => {
             format!("generation_stale {given} {current:?}")
         }
+        Rejection::NotTheHolder { claim } => format!("not_the_holder {claim}"),
+        Rejection::NotReleased { held } => format!("not_released {} {:?}", held.cidr, held.phase),
         Rejection::RevisionMismatch { given, current } => {
             format!("revision_mismatch {given} {current}")
         }

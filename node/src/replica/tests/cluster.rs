@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use allocator::answer::{Outcome, Rejection};
@@ -14,7 +15,7 @@ use allocator::command::{
 };
 use allocator::name::{Labels, Name};
 use raft_store::checkpoint::MemoryBackend;
-use raft_store::env::{Env, RealEnv};
+use raft_store::env::{Bell, Core, CoreHandle, Env, Fs, Priority, RealEnv};
 use raft_store::{BackgroundOptions, IdentityError, OpenError, StoreOptions};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -35,6 +36,8 @@ pub(super) struct Node {
     pub(super) id: u64,
     dir: PathBuf,
     backend: MemoryBackend,
+    /// By how much its wall clock is wrong; it stays so over restarts.
+    wall_apart_ms: Arc<AtomicI64>,
     pub(super) address: String,
     listener: Option<TcpListener>,
     replica: Option<Replica>,
@@ -106,6 +109,7 @@ impl Cluster {
             id,
             dir: self.dir.path().join(format!("node-{id}")),
             backend: MemoryBackend::new(id),
+            wall_apart_ms: Arc::default(),
             address: address.clone(),
             listener: Some(listener),
             replica: None,
@@ -119,8 +123,12 @@ impl Cluster {
         let limit = Instant::now() + LONG;
         let replica = loop {
             let options = self.options(id);
-            let (env, net) = (Arc::new(RealEnv::new()), Arc::clone(&self.net));
-            match Replica::start(env, net, options).await {
+            let env = WrongWall {
+                real: RealEnv::new(),
+                apart_ms: Arc::clone(&self.nodes[&id].wall_apart_ms),
+            };
+            let net = Arc::clone(&self.net);
+            match Replica::start(Arc::new(env), net, options).await {
                 Ok(replica) => break replica,
                 Err(error) => assert!(
                     is_still_held(&error) && Instant::now() < limit,
@@ -175,6 +183,11 @@ impl Cluster {
         }
     }
 
+    /// Sets a node's wall clock wrong by that much.
+    pub(super) fn wall_apart(&self, id: u64, ms: i64) {
+        self.nodes[&id].wall_apart_ms.store(ms, Ordering::Relaxed);
+    }
+
     /// Lets a node go without a word, as a killed process would.
     pub(super) fn kill(&mut self, id: u64) {
         let replica = self.nodes.get_mut(&id).and_then(|node| node.replica.take());
@@ -197,6 +210,10 @@ impl Cluster {
 
     pub(super) fn replica(&self, id: u64) -> &Replica {
         self.nodes[&id].replica.as_ref().expect("the node runs")
+    }
+
+    pub(super) fn runs(&self, id: u64) -> bool {
+        self.nodes[&id].replica.is_some()
     }
 
     pub(super) fn member_address(&self, id: u64) -> MemberAddress {
@@ -327,12 +344,59 @@ impl Cluster {
         self.accepted(1, pool("t", "p", "10.0.0.0/24")).await;
     }
 
-    /// The block that a claim has, by a repeat if need be.
+    /// The block that a claim has, by repeats while it is not known what became of it.
+    pub(super) async fn claimed_in_the_end(&self, id: u64, claim_name: &str) -> String {
+        loop {
+            match self.propose(id, claim("t", "p", claim_name)).await {
+                Ok(_) => return self.claimed(id, claim_name).await,
+                Err(ProposeError::OutcomeUnknown) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// The block that a claim has.
     pub(super) async fn claimed(&self, id: u64, claim_name: &str) -> String {
         match self.accepted(id, claim("t", "p", claim_name)).await.0 {
             Outcome::ClaimCreated(view) | Outcome::ClaimRepeated(view) => view.block.to_string(),
             other => panic!("a claim answers with a claim, not with {other:?}"),
         }
+    }
+}
+
+/// The real machine with a wall clock that somebody sets.
+#[derive(Debug)]
+struct WrongWall {
+    real: RealEnv,
+    apart_ms: Arc<AtomicI64>,
+}
+
+impl Env for WrongWall {
+    fn monotonic(&self) -> Duration {
+        self.real.monotonic()
+    }
+
+    fn wall_ms(&self) -> u64 {
+        let apart_ms = self.apart_ms.load(Ordering::Relaxed);
+        self.real.wall_ms().saturating_add_signed(apart_ms)
+    }
+
+    fn random_u64(&self) -> u64 {
+        self.real.random_u64()
+    }
+
+    fn fs(&self) -> Arc<dyn Fs> {
+        self.real.fs()
+    }
+
+    fn spawn_core(
+        &self,
+        name: &'static str,
+        priority: Priority,
+        bell: Bell,
+        core: Box<dyn Core>,
+    ) -> std::io::Result<CoreHandle> {
+        self.real.spawn_core(name, priority, bell, core)
     }
 }
 
@@ -387,6 +451,7 @@ pub(super) fn pool(tenant: &str, pool: &str, cidr: &str) -> Command {
         exclude: Vec::new(),
         subnet: None,
         gateway: None,
+        life: allocator::life::PoolLife::default(),
         labels: Labels::default(),
         annotations: Labels::default(),
         description: "".into(),
@@ -405,6 +470,7 @@ pub(super) fn claim(tenant: &str, pool: &str, claim: &str) -> Command {
         cidr: None,
         family: None,
         owner: None,
+        life: allocator::life::ClaimLife::default(),
         labels: Labels::default(),
         annotations: Labels::default(),
         description: "".into(),

@@ -9,3 +9,4 @@ mod names;
 mod proposing;
 mod reading;
 mod replication;
+mod wall_clocks;

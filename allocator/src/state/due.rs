@@ -1,0 +1,163 @@
+//! What is due by the log's clock: leases and graces that are over, and operators that do not wait.
+//!
+//! Nothing is done before its time, and what is due and not done yet is held as before.
+
+use alloc::boxed::Box;
+
+use crate::answer::{Outcome, Rejection};
+use crate::command::{AllocationReclaim, EXPIRE_HOLDS_MAX};
+use crate::record::{HoldId, PoolId};
+use crate::view::EventKind;
+
+use super::State;
+use super::store::Who;
+
+/// Holds of a full pool that a claim ends before it is refused.
+const SWEEP_HOLDS_MAX: u32 = 64;
+
+/// On whose behalf the clock does what is due.
+const CLOCK: Who<'static> = Who {
+    actor: "",
+    source: "clock",
+};
+
+impl State {
+    /// When, by the log's clock, something is to be done next; `None` while nothing waits for it.
+    pub fn next_due_ms(&self) -> Option<u64> {
+        let id = self.index.life.first_due(&self.tables)?;
+        self.tables.hold(id).due_ms()
+    }
+
+    /// Does what is due, the earliest first and at most so much.
+    pub(super) fn expire(&mut self, holds_max: u32) -> Outcome {
+        for _ in 0..holds_max.min(EXPIRE_HOLDS_MAX) {
+            let Some(id) = self.first_due_now() else {
+                break;
+            };
+            self.due_do(id);
+        }
+        self.swept.more = self.first_due_now().is_some();
+        Outcome::Expired(self.swept)
+    }
+
+    fn first_due_now(&self) -> Option<HoldId> {
+        let now_ms = self.meta.clock.now_ms();
+        let id = self.index.life.first_due(&self.tables)?;
+        let due_ms = self.tables.hold(id).due_ms();
+        due_ms.is_some_and(|due_ms| due_ms <= now_ms).then_some(id)
+    }
+
+    /// The hold of a pool that has ended first, if its time has come.
+    fn first_ended_now(&self, pool: PoolId) -> Option<HoldId> {
+        let id = self.index.life.first_end(&self.tables, pool)?;
+        self.is_over(id).then_some(id)
+    }
+
+    fn is_over(&self, id: HoldId) -> bool {
+        let end_ms = self.tables.hold(id).end_ms();
+        end_ms.is_some_and(|end_ms| end_ms <= self.meta.clock.now_ms())
+    }
+
+    /// Does what is due with one hold. The coming end of a lease that is over already is not told.
+    fn due_do(&mut self, id: HoldId) {
+        if !self.is_over(id) {
+            let wall_ms = self.meta.clock.wall_ms();
+            self.life_change(CLOCK, id, EventKind::Expiring, |_, life| {
+                if let Some(lease) = &mut life.lease {
+                    lease.told_at_ms = Some(wall_ms);
+                }
+            });
+            self.swept.expiring = self.swept.expiring.saturating_add(1);
+        } else if self.tables.hold(id).kept().is_some() {
+            self.reclaim_commit(CLOCK, id);
+            self.swept.reclaimed = self.swept.reclaimed.saturating_add(1);
+        } else {
+            self.release_commit(CLOCK, id, EventKind::Expired);
+            self.swept.expired = self.swept.expired.saturating_add(1);
+        }
+    }
+
+    /// Attempts what a pool without room refuses: there, holds of it whose time has come are ended
+    /// first. Where that does not help, they stay, and the refusal changes nothing.
+    pub(super) fn with_sweep(
+        &mut self,
+        attempt: impl Fn(&mut Self) -> Result<Outcome, Rejection>,
+    ) -> Result<Outcome, Rejection> {
+        let refused = match attempt(self) {
+            Err(refused @ Rejection::PoolExhausted { .. }) => refused,
+            other => return other,
+        };
+        let pool = match &refused {
+            Rejection::PoolExhausted { tenant, pool, .. } => self.pool_get(tenant, pool).ok(),
+            _ => None,
+        };
+        let Some(pool) = pool.filter(|pool| self.first_ended_now(*pool).is_some()) else {
+            return Err(refused);
+        };
+        let savepoint = self.savepoint();
+        for _ in 0..SWEEP_HOLDS_MAX {
+            match self.first_ended_now(pool) {
+                None => break,
+                Some(id) => self.due_do(id),
+            }
+        }
+        let Ok(outcome) = attempt(self) else {
+            self.savepoint_restore(&savepoint);
+            return Err(refused);
+        };
+        self.savepoint_keep(&savepoint);
+        Ok(outcome)
+    }
+
+    pub(super) fn allocation_reclaim(
+        &mut self,
+        who: Who<'_>,
+        reclaim: &AllocationReclaim,
+    ) -> Result<Outcome, Rejection> {
+        let id = self.reclaim_plan(reclaim)?;
+        let view = self.allocation_view(id);
+        self.reclaim_commit(who, id);
+        Ok(Outcome::AllocationReclaimed(Box::new(view)))
+    }
+
+    /// A block may be held on several levels: the generation tells which is meant.
+    fn reclaim_plan(&self, reclaim: &AllocationReclaim) -> Result<HoldId, Rejection> {
+        let tenant = self.tenant_find(&reclaim.tenant)?;
+        let (_, chain) = self.chain(tenant, &reclaim.space, reclaim.cidr);
+        let mut exact = chain
+            .into_iter()
+            .rev()
+            .filter(|id| self.tables.hold(*id).block == reclaim.cidr)
+            .peekable();
+        let Some(innermost) = exact.peek().copied() else {
+            return Err(Rejection::AllocationNotFound {
+                tenant: reclaim.tenant.clone(),
+                space: reclaim.space.clone(),
+                cidr: reclaim.cidr,
+            });
+        };
+        let meant = exact.find(|id| self.tables.hold(*id).generation == reclaim.generation);
+        let Some(id) = meant else {
+            return Err(Rejection::GenerationStale {
+                given: reclaim.generation,
+                current: Some(self.tables.hold(innermost).generation),
+            });
+        };
+        if self.tables.hold(id).kept().is_none() {
+            return Err(Rejection::NotReleased {
+                held: Box::new(self.allocation_view(id)),
+            });
+        }
+        Ok(id)
+    }
+
+    pub(super) fn clock_advance(&mut self, ms: u64) -> Outcome {
+        if ms > 0 {
+            self.revision_open();
+            self.meta.clock.advance_by(ms);
+        }
+        Outcome::ClockAdvanced {
+            advanced_ms: self.meta.clock.advanced_ms(),
+        }
+    }
+}

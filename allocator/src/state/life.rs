@@ -1,0 +1,261 @@
+//! What a holder does with its block while it has it, and how it gets it back: confirm, renew, return.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use crate::answer::{Outcome, Rejection};
+use crate::command::{ClaimConfirm, ClaimRenew, ClaimSpec};
+use crate::life::{ClaimLife, PoolLife, ReclaimPolicy};
+use crate::name::{Name, Owner};
+use crate::record::{Claim, Hold, HoldId, Holder, Lease, Life, Past, PoolId, TenantId};
+use crate::view::{EventKind, Phase};
+
+use super::State;
+use super::claim::invalid;
+use super::life_index::{Holding, LifeIndex};
+use super::store::{Happened, Who};
+
+impl State {
+    pub(super) fn claim_confirm(
+        &mut self,
+        who: Who<'_>,
+        confirm: &ClaimConfirm,
+    ) -> Result<Outcome, Rejection> {
+        let id = self.held_by(
+            &confirm.tenant,
+            &confirm.name,
+            confirm.owner.as_ref(),
+            confirm.generation,
+        )?;
+        if self.tables.hold(id).phase != Phase::InUse {
+            let wall_ms = self.meta.clock.wall_ms();
+            self.life_change(who, id, EventKind::Confirmed, |phase, life| {
+                *phase = Phase::InUse;
+                life.in_use_at_ms = Some(wall_ms);
+            });
+        }
+        Ok(Outcome::ClaimConfirmed(Box::new(self.claim_view_of(id))))
+    }
+
+    pub(super) fn claim_renew(
+        &mut self,
+        who: Who<'_>,
+        renew: &ClaimRenew,
+    ) -> Result<Outcome, Rejection> {
+        let id = self.held_by(
+            &renew.tenant,
+            &renew.name,
+            renew.owner.as_ref(),
+            renew.generation,
+        )?;
+        let hold = self.tables.hold(id);
+        let longest = self.tables.pool(hold.pool).spec.life.max_ttl_seconds;
+        ttl_check(renew.ttl_seconds, longest)?;
+        let present = hold.lease().map(|lease| match longest {
+            Some(longest) => lease.ttl_seconds.min(longest),
+            None => lease.ttl_seconds,
+        });
+        let Some(ttl_seconds) = renew.ttl_seconds.or(present).or(longest) else {
+            return Err(invalid(
+                "ttlSeconds",
+                "the claim has no lease to renew",
+                format!("1 to {}", u32::MAX),
+            ));
+        };
+        let lease = Lease::new(ttl_seconds, self.meta.clock.now_ms());
+        self.life_change(who, id, EventKind::Renewed, |_, life| {
+            life.lease = Some(lease);
+            if renew.ttl_seconds.is_some() {
+                life.asked.ttl_seconds = renew.ttl_seconds;
+            }
+        });
+        Ok(Outcome::ClaimRenewed(Box::new(self.claim_view_of(id))))
+    }
+
+    /// The claim that its holder means, if it is the holder.
+    fn held_by(
+        &self,
+        tenant: &Name,
+        name: &Name,
+        owner: Option<&Owner>,
+        generation: Option<u64>,
+    ) -> Result<HoldId, Rejection> {
+        let tenant = self.tenant_find(tenant)?;
+        let id = self
+            .claim_find(tenant, name)
+            .ok_or_else(|| self.claim_not_found(tenant, name))?;
+        let hold = self.tables.hold(id);
+        if hold.claim().and_then(Claim::owner) != owner {
+            return Err(Rejection::NotTheHolder {
+                claim: name.clone(),
+            });
+        }
+        match generation {
+            Some(given) if given != hold.generation => Err(Rejection::GenerationStale {
+                given,
+                current: Some(hold.generation),
+            }),
+            Some(_) | None => Ok(id),
+        }
+    }
+
+    /// Changes the life of a claim's hold, and tells it.
+    pub(super) fn life_change(
+        &mut self,
+        who: Who<'_>,
+        id: HoldId,
+        kind: EventKind,
+        change: impl FnOnce(&mut Phase, &mut Life),
+    ) {
+        let revision = self.revision_open();
+        let mut hold = self.tables.hold(id).clone();
+        let (pool, generation) = (hold.pool, hold.generation);
+        let Holder::Claim(claim) = &mut hold.holder else {
+            return;
+        };
+        let tenant = claim.tenant;
+        let mut life = claim.life.as_deref().cloned().unwrap_or_default();
+        change(&mut hold.phase, &mut life);
+        claim.life = Some(Arc::new(life));
+        hold.revision = revision;
+        self.hold_replace(id, hold);
+        self.content_touch(pool);
+        let happened = Happened {
+            kind,
+            tenant: self.tables.tenant(tenant).text,
+            pool: self.tables.pool(pool).text,
+            generation,
+            hold: id,
+            ends: false,
+        };
+        self.event_push(who, happened);
+    }
+
+    /// What is kept of a claim's life when its holding begins; `None` where there is nothing.
+    pub(super) fn life_begin(
+        &self,
+        asked: &ClaimLife,
+        pool: &PoolLife,
+        past: Option<Past>,
+    ) -> Option<Arc<Life>> {
+        let ttl_seconds = asked.ttl_seconds.or(pool.max_ttl_seconds);
+        let life = Life {
+            asked: *asked,
+            lease: ttl_seconds.map(|ttl| Lease::new(ttl, self.meta.clock.now_ms())),
+            returned: past,
+            ..Life::default()
+        };
+        (life != Life::default()).then(|| Arc::new(life))
+    }
+
+    /// The kept block that a claim gets back: of its holder and length, the one released last, or
+    /// exactly the one that it names.
+    pub(super) fn returning(
+        &self,
+        tenant: TenantId,
+        pool: PoolId,
+        spec: &ClaimSpec,
+        length: u8,
+    ) -> Option<HoldId> {
+        let holding = Holding {
+            tenant,
+            pool,
+            owned: spec.owner.is_some(),
+            text: spec
+                .owner
+                .as_ref()
+                .map_or_else(|| spec.name.as_str(), Owner::as_str),
+        };
+        let Some(cidr) = spec.cidr else {
+            return self.index.life.kept_for(&self.tables, &holding, length);
+        };
+        let trie = self.pool_index(pool).trie(cidr)?;
+        let id = trie.overlapping(&self.index.nodes, cidr)?;
+        let hold = self.tables.hold(id);
+        (hold.block == cidr && LifeIndex::is_kept_for(hold, &holding)).then_some(id)
+    }
+
+    /// Gives a kept block back to its holder, as a holding of its own.
+    pub(super) fn return_commit(
+        &mut self,
+        who: Who<'_>,
+        spec: &ClaimSpec,
+        tenant: TenantId,
+        id: HoldId,
+    ) -> HoldId {
+        let revision = self.revision_open();
+        let generation = self.generation_next();
+        let kept = self.tables.hold(id);
+        let pool = kept.pool;
+        let claim = kept.claim().expect("only a claim's block is kept");
+        let before = claim.life.as_ref().and_then(|life| life.returned);
+        let past = Past {
+            first_allocated_at_ms: before
+                .map_or(kept.allocated_at_ms, |past| past.first_allocated_at_ms),
+            released_at_ms: kept
+                .kept()
+                .map_or(kept.allocated_at_ms, |kept| kept.released_at_ms),
+        };
+        let ended = self.ended_of(kept, claim, kept.revision);
+        let hold = Hold {
+            phase: Phase::Allocated,
+            returned: true,
+            generation,
+            revision,
+            allocated_at_ms: self.meta.clock.wall_ms(),
+            holder: Holder::Claim(self.claim_record(tenant, pool, spec, Some(past))),
+            ..kept.clone()
+        };
+        self.ended_push(ended);
+        self.hold_replace(id, hold);
+        self.content_touch(pool);
+        let happened = Happened {
+            kind: EventKind::Returned,
+            tenant: self.tables.tenant(tenant).text,
+            pool: self.tables.pool(pool).text,
+            generation,
+            hold: id,
+            ends: true,
+        };
+        self.event_push(who, happened);
+        id
+    }
+}
+
+/// What a claim states of its life is within what the pool allows.
+pub(super) fn claim_life_check(asked: &ClaimLife, pool: &PoolLife) -> Result<(), Rejection> {
+    ttl_check(asked.ttl_seconds, pool.max_ttl_seconds)?;
+    if asked
+        .grace_seconds
+        .is_some_and(|grace| grace > pool.grace_max())
+    {
+        return Err(invalid(
+            "graceSeconds",
+            "it is above the pool's bound",
+            format!("0 to {}", pool.grace_max()),
+        ));
+    }
+    if asked.reclaim_policy == Some(ReclaimPolicy::Retain) && !pool.retain_allowed() {
+        return Err(invalid(
+            "reclaimPolicy",
+            "the pool does not allow Retain",
+            String::from("Delete or absent"),
+        ));
+    }
+    Ok(())
+}
+
+/// A stated lease lasts, and no longer than the pool allows.
+fn ttl_check(asked: Option<u32>, longest: Option<u32>) -> Result<(), Rejection> {
+    let longest = longest.unwrap_or(u32::MAX);
+    match asked {
+        Some(ttl) if ttl == 0 || ttl > longest => Err(invalid(
+            "ttlSeconds",
+            "it is outside of what the pool allows",
+            format!("1 to {longest}"),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use allocator::command::Strategy;
 use allocator::count::Count;
 use allocator::prefix::{Family, Prefix};
 use jiff::Timestamp;
@@ -208,6 +209,15 @@ pub(crate) fn family_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .enum_values(Some([Family::IPv4.to_string(), Family::IPv6.to_string()]))
+        .build()
+}
+
+/// Schema of [`Strategy`], which the allocator owns.
+pub(crate) fn strategy_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(Strategy::ALL.map(|strategy| strategy.to_string())))
+        .default(Some(Strategy::default().to_string().into()))
         .build()
 }
 

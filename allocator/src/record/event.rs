@@ -50,6 +50,9 @@ impl Event {
             EventKind::TenantCreated
             | EventKind::TenantDeleted
             | EventKind::PoolCreated
+            | EventKind::TenantChanged
+            | EventKind::PoolChanged
+            | EventKind::ClaimChanged
             | EventKind::Allocated => false,
         }
     }

@@ -40,7 +40,11 @@ impl fmt::Display for AuditFailure {
 
 impl core::error::Error for AuditFailure {}
 
-fn check(holds: bool, invariant: u8, detail: impl FnOnce() -> String) -> Result<(), AuditFailure> {
+pub(super) fn check(
+    holds: bool,
+    invariant: u8,
+    detail: impl FnOnce() -> String,
+) -> Result<(), AuditFailure> {
     if holds {
         Ok(())
     } else {
@@ -52,7 +56,7 @@ fn check(holds: bool, invariant: u8, detail: impl FnOnce() -> String) -> Result<
 }
 
 /// The holds of each pool.
-type HoldsByPool<'a> = BTreeMap<PoolId, Vec<(HoldId, &'a Hold)>>;
+pub(super) type HoldsByPool<'a> = BTreeMap<PoolId, Vec<(HoldId, &'a Hold)>>;
 
 /// What the holds of one pool add up to.
 #[derive(Default)]
@@ -77,6 +81,8 @@ impl State {
         self.audit_roots()?;
         self.audit_children()?;
         self.audit_sums(&holds)?;
+        self.audit_strategies(&holds)?;
+        self.audit_withheld(&holds)?;
         self.audit_usage()?;
         self.audit_indexes()?;
         self.audit_events()?;

@@ -19,27 +19,40 @@
 //! 10. A text is interned once, and kept exactly as long as something refers to it.
 //! 11. The digest is the sum over all records.
 //! 12. The pages of a cut make the same state.
+//! 13. Only a pool with `NextFit` has a cursor; only one with `LeastUtilized` has its CIDRs in order of
+//!     the share that its holds take of each.
+//! 14. All that a pool's policy withholds is reserved or, where it was held before, held; nothing else is
+//!     reserved. The holders that its policy would not have allowed are counted.
 
 mod audit;
+mod audit_pools;
 mod batch;
+mod choose;
 mod claim;
 mod durable;
+mod edit;
 mod ended_index;
 mod events;
 mod index;
 mod layout;
 mod list;
 mod lookup;
+mod policy;
 mod pool;
+mod pool_difference;
+mod pool_edit;
 mod pool_fields;
 mod pool_index;
 mod room;
+mod shares;
 mod store;
 mod tables;
 mod tenant;
 mod texts;
 mod tree;
 mod views;
+mod withhold;
+mod within;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -138,12 +151,15 @@ impl State {
             Command::ActivateVersion { version } => self.version_activate(*version),
             Command::TenantCreate(spec) => self.tenant_create(who, spec),
             Command::TenantDelete { tenant } => self.tenant_delete(who, tenant),
+            Command::TenantEdit(edit) => self.tenant_edit(who, edit),
             Command::PoolCreate(spec) => self.pool_create(who, spec),
             Command::PoolDelete {
                 tenant,
                 pool,
                 if_revision,
             } => self.pool_delete(who, tenant, pool, *if_revision),
+            Command::PoolEdit(edit) => self.pool_edit(who, edit),
+            Command::ClaimEdit(edit) => self.claim_edit(who, edit),
             Command::ClaimCreate(spec) => self.claim_create(who, spec),
             Command::ClaimRelease(release) => self.claim_release(who, release),
             Command::Batch {

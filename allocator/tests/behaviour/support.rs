@@ -4,8 +4,9 @@ use allocator::State;
 use allocator::answer::{Answer, Outcome, Rejection};
 use allocator::command::{
     ChildBlock, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway, Operation,
-    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Stamp, TenantSpec,
+    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Range, Stamp, TenantSpec,
 };
+use allocator::edit::{PoolChange, PoolEdit};
 use allocator::name::{Labels, Name, Owner};
 use allocator::prefix::{Address, Prefix};
 use allocator::view::{ClaimView, PoolView};
@@ -48,22 +49,7 @@ pub(crate) fn tenant(text: &str) -> TenantSpec {
 }
 
 fn pool(text: &str, source: PoolSource) -> PoolSpec {
-    PoolSpec {
-        tenant: name(TENANT),
-        name: name(text),
-        source,
-        family: None,
-        owner: None,
-        min_prefix_length: None,
-        max_prefix_length: None,
-        default_prefix_length: None,
-        exclude: Vec::new(),
-        subnet: None,
-        gateway: None,
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: Box::from(""),
-    }
+    PoolSpec::new(name(TENANT), name(text), source)
 }
 
 /// A root pool of these CIDRs, divided by spaces.
@@ -111,6 +97,22 @@ pub(crate) fn bounds(
     spec
 }
 
+/// A claim inside ranges: CIDRs, addresses or `first-last`, divided by spaces.
+pub(crate) fn within(mut spec: ClaimSpec, ranges: &str) -> ClaimSpec {
+    spec.within = ranges
+        .split_whitespace()
+        .map(|range| match range.split_once('-') {
+            Some((first, last)) => Range {
+                first: address(first),
+                last: address(last),
+            },
+            None if range.contains('/') => Range::from(block(range)),
+            None => Range::from(Prefix::single(address(range))),
+        })
+        .collect();
+    spec
+}
+
 pub(crate) fn gateway(mut spec: PoolSpec, rule: Gateway) -> PoolSpec {
     spec.gateway = Some(rule);
     spec
@@ -142,19 +144,16 @@ pub(crate) fn claim(text: &str, pool: &str, wanted: &str) -> ClaimSpec {
         Some(block(wanted))
     };
     ClaimSpec {
-        tenant: name(TENANT),
-        name: name(text),
-        pool: PoolRef {
-            tenant: None,
-            name: name(pool),
-        },
         prefix_length: length,
         cidr,
-        family: None,
-        owner: None,
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: Box::from(""),
+        ..ClaimSpec::new(
+            name(TENANT),
+            name(text),
+            PoolRef {
+                tenant: None,
+                name: name(pool),
+            },
+        )
     }
 }
 
@@ -188,6 +187,29 @@ pub(crate) fn pool_delete(text: &str) -> Command {
         pool: name(text),
         if_revision: None,
     }
+}
+
+/// An edit of a pool.
+pub(crate) fn pool_edit(text: &str, changes: Vec<PoolChange>) -> Command {
+    Command::PoolEdit(Box::new(PoolEdit {
+        tenant: name(TENANT),
+        pool: name(text),
+        if_revision: None,
+        changes,
+    }))
+}
+
+/// The blocks of a root pool as an edit.
+pub(crate) fn cidrs(texts: &str) -> PoolChange {
+    match root("p", texts).source {
+        PoolSource::Root { cidrs, .. } => PoolChange::Cidrs(cidrs),
+        PoolSource::Child { .. } => unreachable!("a root is made of CIDRs"),
+    }
+}
+
+/// The exclusions of a pool as an edit.
+pub(crate) fn exclusions(runs: &[(&str, &str)]) -> PoolChange {
+    PoolChange::Exclude(exclude(root("p", ""), runs).exclude)
 }
 
 impl From<PoolSpec> for Given {
@@ -313,6 +335,14 @@ impl Harness {
         match self.ok(spec) {
             Outcome::PoolCreated(view) => *view,
             other => panic!("not created: {other:?}"),
+        }
+    }
+
+    /// Edits a pool.
+    pub(crate) fn edit(&mut self, pool: &str, changes: Vec<PoolChange>) -> PoolView {
+        match self.ok(pool_edit(pool, changes)) {
+            Outcome::PoolEdited(view) => *view,
+            other => panic!("not edited: {other:?}"),
         }
     }
 

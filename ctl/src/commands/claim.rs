@@ -45,6 +45,11 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
         ClaimCommand::Show { name } => context
             .output
             .one(&context.client.claim_show(tenant, &name).await?.body),
+        ClaimCommand::Edit {
+            name,
+            about,
+            dry_run,
+        } => super::edit::claim(context, &name, &about, dry_run).await,
         ClaimCommand::Release(release) => match &release.selector {
             Some(selector) => release_selected(context, tenant, &release, selector).await,
             None => release_named(context, tenant, &release).await,
@@ -63,6 +68,7 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         pool: create.pool.clone(),
         prefix_length: create.length,
         cidr: create.cidr.clone(),
+        within: create.within.clone(),
         family: create.family.map(Into::into),
         owner: create.owner.clone(),
         labels: create.about.labels(),

@@ -37,6 +37,12 @@ pub enum Outcome {
     PoolCreated(Box<PoolView>),
     /// The same pool was there already.
     PoolRepeated(Box<PoolView>),
+    /// A pool was edited, or was so already.
+    PoolEdited(Box<PoolView>),
+    /// A tenant was edited, or was so already.
+    TenantEdited(Box<TenantView>),
+    /// A claim was edited, or was so already.
+    ClaimEdited(Box<ClaimView>),
     /// A pool was removed; as it last was.
     PoolDeleted(Box<PoolView>),
     /// A block was taken.
@@ -197,6 +203,20 @@ pub enum Rejection {
         /// The subnet.
         subnet: Prefix,
     },
+    /// The pool is for private addresses only (RFC 1918, RFC 4193).
+    NotPrivate {
+        /// The field that says otherwise.
+        field: String,
+        /// The block that is not private.
+        cidr: Prefix,
+    },
+    /// The pool hands out nothing new.
+    PoolDraining {
+        /// The pool's tenant.
+        tenant: Name,
+        /// The pool.
+        pool: Name,
+    },
     /// A root block overlaps one of the same tenant and space.
     CidrOverlap {
         /// The block asked for.
@@ -235,6 +255,15 @@ pub enum Rejection {
         /// The first ten holders, by address.
         holders: Vec<AllocationView>,
     },
+    /// A block that the pool was to lose holds something.
+    CidrInUse {
+        /// The pool.
+        pool: Name,
+        /// The block.
+        cidr: Prefix,
+        /// The first ten holders in it, by address.
+        holders: Vec<AllocationView>,
+    },
     /// The tenant has pools or claims.
     TenantInUse {
         /// The tenant.
@@ -256,6 +285,8 @@ pub enum Rejection {
         free: Count,
         /// Length of the largest free block; `None` when nothing is free.
         largest_free_prefix_length: Option<u8>,
+        /// The figures are the whole pool's, but the block was to lie within some ranges of it.
+        within: bool,
     },
     /// More than one command may touch or hold.
     TooMany {

@@ -5,9 +5,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
@@ -88,6 +90,8 @@ pub enum Command {
         /// Its name.
         tenant: Name,
     },
+    /// Edits a tenant.
+    TenantEdit(Box<TenantEdit>),
     /// Makes a root or child pool.
     PoolCreate(Box<PoolSpec>),
     /// Removes a pool that holds nothing.
@@ -99,6 +103,10 @@ pub enum Command {
         /// Refused unless the pool's own revision is this one.
         if_revision: Option<u64>,
     },
+    /// Edits a pool. Nobody is renumbered.
+    PoolEdit(Box<PoolEdit>),
+    /// Edits what a claim says of itself.
+    ClaimEdit(Box<ClaimEdit>),
     /// Takes a block.
     ClaimCreate(Box<ClaimSpec>),
     /// Gives a block back.
@@ -187,6 +195,15 @@ pub struct PoolSpec {
     pub max_prefix_length: Option<u8>,
     /// What a claim that names no length gets.
     pub default_prefix_length: Option<u8>,
+    /// Which free block is handed out.
+    pub strategy: Strategy,
+    /// A pool of single addresses withholds those that no holder can use: in IPv4 the network and
+    /// broadcast addresses, in IPv6 the subnet-router anycast address.
+    pub usable_only: bool,
+    /// Every CIDR is RFC 1918 or RFC 4193.
+    pub private_only: bool,
+    /// Nothing new is handed out.
+    pub drain: bool,
     /// What is withheld from allocation.
     pub exclude: Vec<Exclusion>,
     /// The on-link prefix that a holder configures, where it is not the CIDR itself.
@@ -201,6 +218,67 @@ pub struct PoolSpec {
     pub annotations: Labels,
     /// What it is for.
     pub description: Box<str>,
+}
+
+impl PoolSpec {
+    /// A pool of which nothing is stated but where its space comes from.
+    pub fn new(tenant: Name, name: Name, source: PoolSource) -> Self {
+        Self {
+            tenant,
+            name,
+            source,
+            family: None,
+            owner: None,
+            min_prefix_length: None,
+            max_prefix_length: None,
+            default_prefix_length: None,
+            strategy: Strategy::default(),
+            usable_only: false,
+            private_only: false,
+            drain: false,
+            exclude: Vec::new(),
+            subnet: None,
+            gateway: None,
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            description: Box::from(""),
+        }
+    }
+}
+
+/// Which of the free blocks that would do is handed out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Strategy {
+    /// The one with the lowest address.
+    #[default]
+    FirstFit,
+    /// The one in the smallest hole, so that large holes last; of equal ones the lowest.
+    BestFit,
+    /// The next one after the last that was handed out, so that a freed one rests longest.
+    NextFit,
+    /// The lowest one in the CIDR of which the smallest share is held.
+    LeastUtilized,
+}
+
+impl Strategy {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::FirstFit,
+        Self::BestFit,
+        Self::NextFit,
+        Self::LeastUtilized,
+    ];
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstFit => "FirstFit",
+            Self::BestFit => "BestFit",
+            Self::NextFit => "NextFit",
+            Self::LeastUtilized => "LeastUtilized",
+        })
+    }
 }
 
 /// Where a pool's address space comes from.
@@ -264,6 +342,40 @@ pub struct Exclusion {
     pub text: Box<str>,
 }
 
+/// A run of addresses of one family, both ends inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Range {
+    /// The first address.
+    pub first: Address,
+    /// The last address, not below the first.
+    pub last: Address,
+}
+
+impl From<Prefix> for Range {
+    fn from(prefix: Prefix) -> Self {
+        Self {
+            first: prefix.first(),
+            last: prefix.last(),
+        }
+    }
+}
+
+/// An address, a CIDR, or `first-last`.
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            return self.first.fmt(f);
+        }
+        let cidr = (0..Family::of(self.first).bits())
+            .filter_map(|length| Prefix::new(self.first, length).ok())
+            .find(|cidr| cidr.last() == self.last);
+        match cidr {
+            Some(cidr) => cidr.fmt(f),
+            None => write!(f, "{}-{}", self.first, self.last),
+        }
+    }
+}
+
 /// A gateway as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Gateway {
@@ -288,6 +400,8 @@ pub struct ClaimSpec {
     pub prefix_length: Option<u8>,
     /// Exactly this block.
     pub cidr: Option<Prefix>,
+    /// Where the block must lie, in any of them together; anywhere where there is none.
+    pub within: Vec<Range>,
     /// The family as a check.
     pub family: Option<Family>,
     /// Key of the holder.
@@ -300,6 +414,25 @@ pub struct ClaimSpec {
     pub annotations: Labels,
     /// What it is for.
     pub description: Box<str>,
+}
+
+impl ClaimSpec {
+    /// A claim that states nothing but its pool.
+    pub fn new(tenant: Name, name: Name, pool: PoolRef) -> Self {
+        Self {
+            tenant,
+            name,
+            pool,
+            prefix_length: None,
+            cidr: None,
+            within: Vec::new(),
+            family: None,
+            owner: None,
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            description: Box::from(""),
+        }
+    }
 }
 
 /// A release as asked for.

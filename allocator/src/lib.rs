@@ -21,6 +21,7 @@ pub mod clock;
 pub mod command;
 pub mod count;
 mod digest;
+pub mod edit;
 pub mod filter;
 pub mod free;
 mod hashed;

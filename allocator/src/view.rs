@@ -93,6 +93,13 @@ pub struct PoolView {
     /// Since when no block of the default length (where there is none: no address) has been free;
     /// `None` while one is.
     pub exhausted_since_ms: Option<u64>,
+    /// Since when nothing new is handed out; `None` while it is.
+    pub draining_since_ms: Option<u64>,
+    /// Holders (claims and child pools) that the pool's present policy would not have allowed: of a
+    /// length outside of its bounds, or where it withholds.
+    pub out_of_policy: u64,
+    /// Since when there are such; `None` while there are none.
+    pub out_of_policy_since_ms: Option<u64>,
     /// Child pools.
     pub children: u64,
     /// Claims by phase.
@@ -331,6 +338,12 @@ pub enum EventKind {
     Expired,
     /// A claim gave its block back.
     Released,
+    /// A tenant was edited.
+    TenantChanged,
+    /// A pool was edited.
+    PoolChanged,
+    /// What a claim says of itself was edited.
+    ClaimChanged,
     /// A block that was kept for its holder went back to it.
     Returned,
     /// A block that was kept for its holder is free again.

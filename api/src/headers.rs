@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 use crate::problem::Problem;
 use crate::requests::query::whole_number;
 
+/// The media type of a merge patch (RFC 7396).
+pub const MERGE_PATCH: &str = "application/merge-patch+json";
+
 /// In every answer: the revision of the state that it shows.
 pub const IPAM_REVISION: &str = "ipam-revision";
 /// In every answer: the id of the leader that the node knows; absent while it knows none.

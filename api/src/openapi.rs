@@ -9,8 +9,11 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::headers::MERGE_PATCH;
 use crate::problem::{CATALOGUE, Code, MEDIA_TYPE, Problem};
-use crate::routes::{OPERATIONS, Operation, Parameter, Place, Response, ResponseBody, Values};
+use crate::routes::{
+    Method, OPERATIONS, Operation, Parameter, Place, Response, ResponseBody, Values,
+};
 use crate::{requests, views};
 
 /// The document as it is checked in and served.
@@ -55,7 +58,11 @@ fn operation_object(operation: &Operation) -> Value {
         "responses": responses(operation),
     });
     if let Some(schema) = operation.request {
-        let content = json!({ "application/json": { "schema": reference(schema) } });
+        let schema = json!({ "schema": reference(schema) });
+        let content = match operation.method {
+            Method::Patch => json!({ MERGE_PATCH: schema, "application/json": schema }),
+            Method::Get | Method::Post | Method::Delete => json!({ "application/json": schema }),
+        };
         object["requestBody"] = json!({ "required": true, "content": content });
     }
     object
@@ -154,6 +161,9 @@ fn schemas() -> BTreeMap<String, Value> {
     let mut schemas = BTreeMap::new();
     add::<requests::TenantCreate>(&mut schemas, "TenantCreate");
     add::<requests::PoolCreate>(&mut schemas, "PoolCreate");
+    add::<requests::TenantPatch>(&mut schemas, "TenantPatch");
+    add::<requests::PoolPatch>(&mut schemas, "PoolPatch");
+    add::<requests::ClaimPatch>(&mut schemas, "ClaimPatch");
     add::<requests::ClaimCreate>(&mut schemas, "ClaimCreate");
     add::<requests::Batch>(&mut schemas, "Batch");
     add::<requests::MemberAdd>(&mut schemas, "MemberAdd");

@@ -72,15 +72,16 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
             (200, Body::Clock(clock))
         }
         Outcome::TenantCreated(view) => (201, Body::Tenant(Box::new(Tenant::from(&**view)))),
-        Outcome::TenantRepeated(view) | Outcome::TenantDeleted(view) => {
-            (200, Body::Tenant(Box::new(Tenant::from(&**view))))
-        }
+        Outcome::TenantRepeated(view)
+        | Outcome::TenantEdited(view)
+        | Outcome::TenantDeleted(view) => (200, Body::Tenant(Box::new(Tenant::from(&**view)))),
         Outcome::PoolCreated(view) => (201, Body::Pool(Box::new(Pool::from(&**view)))),
-        Outcome::PoolRepeated(view) | Outcome::PoolDeleted(view) => {
+        Outcome::PoolRepeated(view) | Outcome::PoolEdited(view) | Outcome::PoolDeleted(view) => {
             (200, Body::Pool(Box::new(Pool::from(&**view))))
         }
         Outcome::ClaimCreated(view) => (201, Body::Claim(Box::new(Claim::from(&**view)))),
         Outcome::ClaimRepeated(view)
+        | Outcome::ClaimEdited(view)
         | Outcome::ClaimReleased(view)
         | Outcome::ClaimConfirmed(view)
         | Outcome::ClaimRenewed(view)

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use allocator::command::Strategy;
 use allocator::count::Count;
 use allocator::life::ReclaimPolicy;
 use allocator::prefix::{Family, Prefix};
@@ -218,6 +219,15 @@ pub(crate) fn reclaim_policy_schema() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .enum_values(Some(words))
+        .build()
+}
+
+/// Schema of [`Strategy`], which the allocator owns.
+pub(crate) fn strategy_schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(Strategy::ALL.map(|strategy| strategy.to_string())))
+        .default(Some(Strategy::default().to_string().into()))
         .build()
 }
 

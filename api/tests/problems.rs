@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use allocator::answer::{FieldProblem, ObjectKind, Rejection};
 use allocator::command::{ClaimSpec, PoolRef};
 use allocator::count::Count;
-use allocator::name::{Labels, Name, Owner};
+use allocator::name::{Name, Owner};
 use allocator::prefix::{Family, Prefix};
 use allocator::view::{AllocationView, ClaimView, Phase, Purpose};
 use api::problem::{Problem, Viewer};
@@ -45,20 +45,15 @@ fn held_by(tenant: &str, claim: &str) -> AllocationView {
 fn ended() -> ClaimView {
     ClaimView {
         spec: ClaimSpec {
-            tenant: name("acme"),
-            name: name("c"),
-            pool: PoolRef {
-                tenant: None,
-                name: name("p"),
-            },
             prefix_length: Some(32),
-            cidr: None,
-            family: None,
-            owner: None,
-            life: allocator::life::ClaimLife::default(),
-            labels: Labels::new(),
-            annotations: Labels::new(),
-            description: "".into(),
+            ..ClaimSpec::new(
+                name("acme"),
+                name("c"),
+                PoolRef {
+                    tenant: None,
+                    name: name("p"),
+                },
+            )
         },
         pool_tenant: name("acme"),
         pool: name("p"),
@@ -165,6 +160,14 @@ fn rejections() -> Vec<Rejection> {
             gateway: "10.1.0.1".parse().unwrap(),
             subnet: block("10.0.0.0/24"),
         },
+        Rejection::NotPrivate {
+            field: "cidrs[0]".to_owned(),
+            cidr: block("8.0.0.0/8"),
+        },
+        Rejection::PoolDraining {
+            tenant: name("acme"),
+            pool: name("p"),
+        },
         Rejection::CidrOverlap {
             cidr: block("10.0.0.0/16"),
             other: block("10.0.0.0/8"),
@@ -190,6 +193,11 @@ fn rejections() -> Vec<Rejection> {
             children: 1,
             holders: vec![held_by("acme", "c")],
         },
+        Rejection::CidrInUse {
+            pool: name("p"),
+            cidr: block("10.0.0.0/24"),
+            holders: vec![held_by("acme", "c")],
+        },
         Rejection::TenantInUse {
             tenant: name("acme"),
             pools: 1,
@@ -201,6 +209,7 @@ fn rejections() -> Vec<Rejection> {
             prefix_length: 24,
             free: Count::new(12),
             largest_free_prefix_length: Some(29),
+            within: true,
         },
         Rejection::PoolExhausted {
             tenant: name("acme"),
@@ -208,6 +217,7 @@ fn rejections() -> Vec<Rejection> {
             prefix_length: 32,
             free: Count::ZERO,
             largest_free_prefix_length: None,
+            within: false,
         },
         Rejection::TooMany {
             what: "cidrs".to_owned(),
@@ -309,6 +319,12 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
         422 gateway_not_in_subnet
             gateway is 10.1.0.1; allowed is first, last, an address of the subnet 10.0.0.0/24 or a link-local one.
             {"field":"gateway","gateway":"10.1.0.1","subnet":"10.0.0.0/24"}
+        422 not_private
+            8.0.0.0/8 is neither RFC 1918 nor RFC 4193.
+            {"cidr":"8.0.0.0/8","field":"cidrs[0]"}
+        409 pool_draining
+            The pool p of tenant acme hands out nothing new.
+            {"pool":"p","tenant":"acme"}
         409 cidr_overlap
             10.0.0.0/16 overlaps 10.0.0.0/8 of pool q.
             {"cidr":"10.0.0.0/16","other":"10.0.0.0/8","pool":"q"}
@@ -324,11 +340,14 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
         409 pool_in_use
             The pool p holds 2 claims and 1 child pools.
             {"children":1,"claims":2,"holders":[{"allocatedAt":"2026-03-01T12:00:00.007Z","cidr":"10.0.0.0/24","claim":"c","family":"IPv4","generation":17,"owner":"node-7/eth0","phase":"Allocated","pool":"p","purpose":"Claim","revision":40,"space":"default"}],"pool":"p"}
+        409 pool_in_use
+            10.0.0.0/24 of the pool p holds something.
+            {"cidr":"10.0.0.0/24","holders":[{"allocatedAt":"2026-03-01T12:00:00.007Z","cidr":"10.0.0.0/24","claim":"c","family":"IPv4","generation":17,"owner":"node-7/eth0","phase":"Allocated","pool":"p","purpose":"Claim","revision":40,"space":"default"}],"pool":"p"}
         409 tenant_in_use
             The tenant acme has 1 pools and 2 claims.
             {"claims":2,"pools":1,"tenant":"acme"}
         507 pool_exhausted
-            The pool p of tenant acme has no free /24: 12 addresses are free, the largest free block is a /29.
+            The pool p of tenant acme has no free /24 in the ranges asked for: 12 addresses are free, the largest free block is a /29.
             {"free":"12","largestFreePrefixLength":29,"pool":"p","prefixLength":24,"tenant":"acme"}
         507 pool_exhausted
             The pool p of tenant acme has no free /32: nothing is free.
@@ -361,6 +380,7 @@ fn a_full_pool_is_507_with_its_figures() {
         pool: name("p"),
         prefix_length: 30,
         free: Count::new(2),
+        within: false,
         largest_free_prefix_length: Some(31),
     };
     let problem = Problem::from_rejection(&rejection, 9, Viewer::Admin);

@@ -114,6 +114,7 @@ fn what_was_read_can_be_applied_again_and_changes_nothing() {
     let documents = [
         root(),
         json!({ "name": "q", "space": "blue", "cidrs": ["2001:db8::/32"], "family": "IPv6", "defaultPrefixLength": 64 }),
+        json!({ "name": "r", "cidrs": ["10.9.0.0/24"], "strategy": "NextFit", "usableOnly": true, "privateOnly": true, "drain": true }),
         json!({ "name": "c", "parent": "p", "prefixLength": 24, "owner": "node-7" }),
         json!({ "name": "d", "parent": { "name": "p" }, "cidr": "10.0.200.0/24" }),
     ];
@@ -183,6 +184,71 @@ fn a_claim_lives_from_201_to_200_and_ends_with_404() {
     let problem = Problem::from_rejection(&gone, api.state.revision(), Viewer::Tenant(&acme()));
     assert_eq!(problem.status, 404);
     assert_eq!(problem.facts["ended"]["status"]["generation"], generation);
+}
+
+#[test]
+fn a_claim_says_where_it_wants_to_lie() {
+    let mut api = Api::new();
+    api.pool(&root());
+    let asked = json!({ "name": "c", "pool": "p", "within": ["10.0.9.4/30", "10.0.9.1-10.0.9.2", "10.0.9.9"] });
+    let (status, claim) = api.claim(&asked);
+    assert_eq!(
+        (status, &claim["status"]["allocatedCIDR"]),
+        (201, &"10.0.9.1/32".into())
+    );
+    assert_eq!(claim["within"], asked["within"]);
+    assert_eq!(api.claim(&claim).0, 200);
+    for (within, code, fact) in [
+        (
+            json!(["10.0.9.4/29"]),
+            "invalid_field",
+            json!([{ "field": "within[0]", "problem": "is \"10.0.9.4/29\", which has host bits set", "allowed": "10.0.9.0/29" }]),
+        ),
+        (json!(["2001:db8::/64"]), "family_mismatch", Value::Null),
+        (
+            json!(["10.1.0.0/24"]),
+            "invalid_field",
+            json!([{ "field": "within", "problem": "none of it lies in the pool", "allowed": "addresses of 10.0.0.0/16, 10.2.0.0/16" }]),
+        ),
+    ] {
+        let (status, refused) = api.claim(&json!({ "name": "d", "pool": "p", "within": within }));
+        assert_eq!(
+            (status, &refused["code"], &refused["fields"]),
+            (422, &code.into(), &fact),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_pool_can_keep_to_private_addresses_and_hand_out_nothing() {
+    let mut api = Api::new();
+    let (status, refused) = api
+        .pool(&json!({ "name": "x", "cidrs": ["10.0.0.0/8", "8.8.8.0/24"], "privateOnly": true }));
+    assert_eq!(
+        (status, &refused["code"], &refused["cidr"]),
+        (422, &"not_private".into(), &"8.8.8.0/24".into())
+    );
+    let (status, pool) = api
+        .pool(&json!({ "name": "d", "cidrs": ["10.0.0.0/8"], "privateOnly": true, "drain": true }));
+    assert_eq!(
+        (
+            status,
+            &pool["status"]["phase"],
+            &pool["status"]["conditions"][1]["type"]
+        ),
+        (201, &"Draining".into(), &"Draining".into())
+    );
+    let (status, refused) = api.claim(&json!({ "name": "c", "pool": "d" }));
+    assert_eq!(
+        (
+            status,
+            &refused["code"],
+            &refused["pool"],
+            &refused["retryable"]
+        ),
+        (409, &"pool_draining".into(), &"d".into(), &false.into())
+    );
 }
 
 #[test]

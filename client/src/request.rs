@@ -41,6 +41,11 @@ impl Request {
         Self::new(Method::POST, path, safety)
     }
 
+    /// An edit as a merge patch. A repeat could undo what somebody else edited in between.
+    pub(crate) fn patch(path: String) -> Self {
+        Self::new(Method::PATCH, path, Safety::Once)
+    }
+
     fn new(method: Method, path: String, safety: Safety) -> Self {
         Self {
             method,

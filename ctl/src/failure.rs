@@ -163,6 +163,10 @@ fn hint_of_problem(problem: &Problem) -> Option<String> {
             "'ipamctl pool free {}' shows what is left",
             fact("pool")
         )),
+        Code::PoolDraining => Some(format!(
+            "'ipamctl pool show {}' shows since when",
+            fact("pool")
+        )),
         Code::PoolInUse => Some(format!(
             "'ipamctl allocation list --pool {}' shows what it holds",
             fact("pool")
@@ -229,6 +233,7 @@ mod tests {
             5 pool_in_use
             5 tenant_in_use
             5 address_taken
+            5 pool_draining
             5 too_many
             5 member_exists
             5 membership_refused
@@ -243,6 +248,7 @@ mod tests {
             6 prefix_length_out_of_bounds
             6 family_mismatch
             6 gateway_not_in_subnet
+            6 not_private
             5 not_applied
             8 too_busy
             6 headers_too_large

@@ -30,6 +30,27 @@ enum FamilyTrie {
     V6(Trie<u128>),
 }
 
+/// A run of addresses by their numbers, both ends inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) first: u128,
+    pub(crate) last: u128,
+}
+
+impl Span {
+    /// Every address.
+    pub(crate) const ALL: Self = Self {
+        first: 0,
+        last: u128::MAX,
+    };
+
+    /// What of it are IPv4 addresses.
+    fn v4(self) -> Option<(u32, u32)> {
+        let first = u32::try_from(self.first).ok()?;
+        Some((first, u32::try_from(self.last).unwrap_or(u32::MAX)))
+    }
+}
+
 /// A prefix as a block of its own family.
 enum FamilyBlock {
     V4(Block<u32>),
@@ -110,15 +131,34 @@ impl CidrTrie {
         }
     }
 
-    /// The lowest free block of a length.
-    pub(crate) fn find(&self, nodes: &FreeNodes, length: u8) -> Option<Prefix> {
+    /// The lowest free block of a length in a span, cut out of a hole that is wanted.
+    pub(crate) fn find(
+        &self,
+        nodes: &FreeNodes,
+        length: u8,
+        wanted: Wanted,
+        span: Span,
+    ) -> Option<Prefix> {
         match &self.trie {
-            FamilyTrie::V4(trie) => trie
-                .find(&nodes.v4, length, Wanted::UpTo(length))
-                .map(prefix_v4),
+            FamilyTrie::V4(trie) => {
+                let (first, last) = span.v4()?;
+                trie.find_within(&nodes.v4, length, wanted, first, last)
+                    .map(prefix_v4)
+            }
             FamilyTrie::V6(trie) => trie
-                .find(&nodes.v6, length, Wanted::UpTo(length))
+                .find_within(&nodes.v6, length, wanted, span.first, span.last)
                 .map(prefix_v6),
+        }
+    }
+
+    /// The length of the smallest hole out of which a block of a length can be cut in a span.
+    pub(crate) fn tightest(&self, nodes: &FreeNodes, length: u8, span: Span) -> Option<u8> {
+        match &self.trie {
+            FamilyTrie::V4(trie) => {
+                let (first, last) = span.v4()?;
+                trie.tightest_within(&nodes.v4, length, first, last)
+            }
+            FamilyTrie::V6(trie) => trie.tightest_within(&nodes.v6, length, span.first, span.last),
         }
     }
 

@@ -100,7 +100,62 @@ impl<A: Width> Search<A> {
     }
 }
 
+impl<A: Width> Search<A> {
+    /// The longest of the lengths of the holes below a slot that have a block of the length asked for
+    /// in the range. What lies within the range wholly is told by its set of lengths, so that only the
+    /// two edges of the range are gone down.
+    fn longest(&self, nodes: &Nodes<A>, side: Side<A>) -> Option<u8> {
+        let lengths = side.lengths & self.lengths;
+        if lengths == A::ZERO || !self.meets(side.slot) {
+            return None;
+        }
+        if self.first <= side.slot.address && side.slot.last() <= self.last {
+            return Some(longest_of(lengths));
+        }
+        let node = nodes.node(side.link);
+        let path = node.block();
+        let mut siblings = edge::<A>(side.slot.length, path.length) & self.lengths;
+        let mut longest = None;
+        while siblings != A::ZERO && longest.is_none() {
+            let length = longest_of(siblings);
+            longest = self
+                .fit(Block::around(path.address, length).sibling())
+                .map(|_| length);
+            siblings = siblings ^ A::bit(length);
+        }
+        if let Node::Branch { low, high, .. } = node {
+            longest = longest
+                .max(self.longest(nodes, low))
+                .max(self.longest(nodes, high));
+        }
+        longest
+    }
+}
+
+/// The longest length in a set that is not empty.
+fn longest_of<A: Width>(lengths: A) -> u8 {
+    A::BITS.saturating_sub(lengths.low_zeros())
+}
+
 impl<A: Width> Trie<A> {
+    /// The length of the smallest hole (maximal free block) out of which a block of `length` can be
+    /// cut between two addresses, both inclusive.
+    pub fn tightest_within(&self, nodes: &Nodes<A>, length: u8, first: A, last: A) -> Option<u8> {
+        if length < self.cidr.length || length > A::BITS {
+            return None;
+        }
+        let search = Search {
+            length,
+            lengths: A::netmask(length),
+            first,
+            last,
+        };
+        if self.is_empty() {
+            return search.fit(self.cidr).map(|_| self.cidr.length);
+        }
+        search.longest(nodes, self.top_side(nodes))
+    }
+
     /// The lowest free block of `length`, cut out of a maximal free block that is wanted.
     pub fn find(&self, nodes: &Nodes<A>, length: u8, wanted: Wanted) -> Option<Block<A>> {
         self.find_within(nodes, length, wanted, self.cidr.address, self.cidr.last())

@@ -31,7 +31,7 @@ mod trie;
 mod width;
 
 pub(crate) use arena::Arena;
-pub(crate) use family::{CidrTrie, FreeNodes};
+pub(crate) use family::{CidrTrie, FreeNodes, Span};
 pub use find::Wanted;
 pub use nodes::Nodes;
 pub use trie::{Refused, Trie};

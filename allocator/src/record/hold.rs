@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Kept, Lease, Life, PackedLabels, PoolId, TenantId};
+use crate::command::Range;
 use crate::life::ClaimLife;
 use crate::name::{Name, Owner};
 use crate::prefix::Prefix;
@@ -61,10 +62,15 @@ pub(crate) struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Extras {
     pub(crate) owner: Option<Owner>,
+    /// Where the block was to lie.
+    pub(crate) within: Box<[Range]>,
     pub(crate) labels: PackedLabels,
     pub(crate) annotations: PackedLabels,
     pub(crate) description: Box<str>,
 }
+
+/// What a range counts: two addresses of the larger family.
+const RANGE_BYTES: usize = 32;
 
 impl Hold {
     pub(crate) fn purpose(&self) -> Purpose {
@@ -114,6 +120,10 @@ impl Hold {
 }
 
 impl Claim {
+    pub(crate) fn within(&self) -> &[Range] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.within)
+    }
+
     pub(crate) fn owner(&self) -> Option<&Owner> {
         self.extras.as_ref()?.owner.as_ref()
     }
@@ -131,11 +141,12 @@ impl Claim {
 }
 
 impl Extras {
-    /// Bytes of its texts.
+    /// Bytes of its texts and ranges.
     pub(crate) fn bytes(&self) -> usize {
         let owner = self.owner.as_ref().map_or(0, |owner| owner.as_str().len());
         [
             owner,
+            self.within.len().saturating_mul(RANGE_BYTES),
             self.labels.bytes(),
             self.annotations.bytes(),
             self.description.len(),

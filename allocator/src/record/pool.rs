@@ -28,6 +28,8 @@ pub(crate) struct Pool {
     pub(crate) min_prefix_length: u8,
     pub(crate) max_prefix_length: u8,
     pub(crate) default_prefix_length: Option<u8>,
+    /// Wall time since which nothing new is handed out.
+    pub(crate) draining_since_ms: Option<u64>,
     pub(crate) revision: u64,
     pub(crate) created_at_ms: u64,
     pub(crate) updated_at_ms: u64,
@@ -53,6 +55,10 @@ pub(crate) struct Content {
     pub(crate) revision: u64,
     /// Wall time since which it has had no room; `None` while it has.
     pub(crate) exhausted_since_ms: Option<u64>,
+    /// Wall time since which some holders are out of policy; `None` while none is.
+    pub(crate) out_of_policy_since_ms: Option<u64>,
+    /// Of a pool with `NextFit`: the last address of the block that was handed out last.
+    pub(crate) cursor: Option<Address>,
 }
 
 impl Pool {

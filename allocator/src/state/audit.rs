@@ -56,7 +56,7 @@ pub(super) fn check(
 }
 
 /// The holds of each pool.
-type HoldsByPool<'a> = BTreeMap<PoolId, Vec<(HoldId, &'a Hold)>>;
+pub(super) type HoldsByPool<'a> = BTreeMap<PoolId, Vec<(HoldId, &'a Hold)>>;
 
 /// What the holds of one pool add up to.
 #[derive(Default)]
@@ -81,6 +81,8 @@ impl State {
         self.audit_roots()?;
         self.audit_children()?;
         self.audit_sums(&holds)?;
+        self.audit_strategies(&holds)?;
+        self.audit_withheld(&holds)?;
         self.audit_usage()?;
         self.audit_indexes()?;
         self.audit_life()?;

@@ -22,6 +22,7 @@ use super::index::usage_of;
 use super::life::claim_life_check;
 use super::store::{Happened, Who};
 use super::views::blocks_text;
+use super::within;
 
 /// What a claim comes to.
 enum ClaimPlan {
@@ -71,6 +72,7 @@ impl State {
                 format!("{} or absent", cidr.length()),
             ));
         }
+        within::check_alone(spec)?;
         let tenant = self.tenant_find(&spec.tenant)?;
         if let Some(id) = self.claim_find(tenant, &spec.name) {
             return match self.claim_difference(id, spec) {
@@ -85,6 +87,7 @@ impl State {
         let pool = self.tables.pool(id);
         family_check("family", spec.family, pool)?;
         family_check("cidr", spec.cidr.map(Prefix::family), pool)?;
+        let spans = within::spans(&spec.within, pool)?;
         let field = if spec.cidr.is_some() {
             "cidr"
         } else {
@@ -96,16 +99,17 @@ impl State {
             pool,
         )?;
         claim_life_check(&spec.life, &pool.spec.life)?;
-        if let Some(kept) = self.returning(tenant, id, spec, length) {
+        if let Some(kept) = self.returning(tenant, id, spec, length, &spans) {
             return Ok(ClaimPlan::Return { tenant, kept });
         }
+        drain_check(pool)?;
         let block = if let Some(cidr) = spec.cidr {
             self.exact_check("cidr", id, cidr)?;
             self.quota_check(tenant, cidr)?;
             cidr
         } else {
             self.quota_check(tenant, some_block(pool, length))?;
-            self.next_free(id, length)?
+            self.next_free(id, length, &spans)?
         };
         Ok(ClaimPlan::Take {
             tenant,
@@ -134,7 +138,11 @@ impl State {
             allocated_at_ms: self.meta.clock.wall_ms(),
             holder: Holder::Claim(self.claim_record(tenant, pool, spec, None)),
         });
-        self.content_touch(pool);
+        if spec.cidr.is_some() {
+            self.content_touch(pool);
+        } else {
+            self.content_hand_out(pool, block);
+        }
         let (tenant, pool) = (self.tables.tenant(tenant).text, self.tables.pool(pool).text);
         self.event_push(
             who,
@@ -187,6 +195,7 @@ impl State {
                 claim.asked.prefix_length == spec.prefix_length,
             ),
             ("cidr", claim.asked.cidr.then_some(hold.block) == spec.cidr),
+            ("within", within::same(claim.within(), &spec.within)),
             ("family", family == spec.family),
             ("owner", claim.owner() == spec.owner.as_ref()),
             (
@@ -270,40 +279,25 @@ impl State {
         }
     }
 
-    /// The block of a length that is next in line.
-    pub(super) fn next_free(&self, pool: PoolId, length: u8) -> Result<Prefix, Rejection> {
-        let index = self.pool_index(pool);
-        index.find(&self.index.nodes, length).ok_or_else(|| {
-            let (tenant, name) = self.pool_names(pool);
-            Rejection::PoolExhausted {
-                tenant,
-                pool: name,
-                prefix_length: length,
-                free: index.available(),
-                largest_free_prefix_length: index.largest(&self.index.nodes),
-            }
-        })
-    }
-
     /// The tenant may hold one more claim of that size.
     fn quota_check(&self, tenant: TenantId, block: Prefix) -> Result<(), Rejection> {
         let quota = &self.tables.tenant(tenant).spec.quota;
         let used = self.index.usage(tenant).copied().unwrap_or_default();
         let asked = usage_of(block);
-        within(
+        limit_check(
             "claims",
             quota.claims.map(u128::from),
             used.claims.into(),
             1,
         )?;
         match block.family() {
-            Family::IPv4 => within(
+            Family::IPv4 => limit_check(
                 "ipv4Addresses",
                 quota.ipv4_addresses.map(u128::from),
                 used.ipv4_addresses.into(),
                 asked.ipv4_addresses.into(),
             ),
-            Family::IPv6 => within(
+            Family::IPv6 => limit_check(
                 "ipv6Prefixes64",
                 quota.ipv6_prefixes_64,
                 used.ipv6_prefixes_64,
@@ -320,14 +314,16 @@ fn some_block(pool: &Pool, length: u8) -> Prefix {
 }
 
 /// What not every claim has; `None` for one that has nothing of it.
-fn extras_of(spec: &ClaimSpec) -> Option<Arc<Extras>> {
+pub(super) fn extras_of(spec: &ClaimSpec) -> Option<Arc<Extras>> {
     let plain = spec.owner.is_none()
+        && spec.within.is_empty()
         && spec.labels.is_empty()
         && spec.annotations.is_empty()
         && spec.description.is_empty();
     (!plain).then(|| {
         Arc::new(Extras {
             owner: spec.owner.clone(),
+            within: Box::from(&*spec.within),
             labels: PackedLabels::new(&spec.labels),
             annotations: PackedLabels::new(&spec.annotations),
             description: spec.description.clone(),
@@ -365,8 +361,19 @@ pub(super) fn length_check(field: &str, asked: Option<u8>, pool: &Pool) -> Resul
     })
 }
 
+/// The pool hands out what is new.
+pub(super) fn drain_check(pool: &Pool) -> Result<(), Rejection> {
+    if !pool.spec.drain {
+        return Ok(());
+    }
+    Err(Rejection::PoolDraining {
+        tenant: pool.spec.tenant.clone(),
+        pool: pool.spec.name.clone(),
+    })
+}
+
 /// Used and asked together are within a limit.
-pub(super) fn within(
+pub(super) fn limit_check(
     quota: &str,
     limit: Option<u128>,
     used: u128,

@@ -207,26 +207,14 @@ mod tests {
             subnet: None,
             gateway: None,
         };
-        let pool = PoolSpec {
-            tenant: name("t"),
-            name: name("p"),
-            source: PoolSource::Root {
+        let pool = PoolSpec::new(
+            name("t"),
+            name("p"),
+            PoolSource::Root {
                 space: None,
                 cidrs: vec![cidr],
             },
-            family: None,
-            owner: None,
-            min_prefix_length: None,
-            max_prefix_length: None,
-            default_prefix_length: None,
-            exclude: Vec::new(),
-            subnet: None,
-            gateway: None,
-            life: PoolLife::default(),
-            labels: Labels::new(),
-            annotations: Labels::new(),
-            description: Box::from(""),
-        };
+        );
         apply(
             &mut state,
             0,
@@ -239,22 +227,14 @@ mod tests {
     }
 
     fn claim(text: &str) -> Command {
-        Command::ClaimCreate(Box::new(ClaimSpec {
-            tenant: name("t"),
-            name: name(text),
-            pool: PoolRef {
+        Command::ClaimCreate(Box::new(ClaimSpec::new(
+            name("t"),
+            name(text),
+            PoolRef {
                 tenant: None,
                 name: name("p"),
             },
-            prefix_length: None,
-            cidr: None,
-            family: None,
-            owner: None,
-            life: ClaimLife::default(),
-            labels: Labels::new(),
-            annotations: Labels::new(),
-            description: Box::from(""),
-        }))
+        )))
     }
 
     fn release(text: &str) -> Command {

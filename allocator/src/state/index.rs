@@ -12,11 +12,12 @@ use crate::free::{CidrTrie, FreeNodes};
 use crate::name::Name;
 use crate::ordered::{Key, Ordered};
 use crate::prefix::Prefix;
-use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, Tenant, TenantId};
+use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolBlock, PoolId, Tenant, TenantId};
 use crate::view::{Phase, Usage};
 
 use super::ended_index::EndedIndex;
 use super::life_index::LifeIndex;
+use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
 use super::tables::Tables;
 
@@ -192,6 +193,26 @@ impl Index {
         }
     }
 
+    /// Takes what is kept of a pool to what it is after an edit.
+    pub(super) fn pool_change(&mut self, tables: &Tables, id: PoolId, before: &Pool, after: &Pool) {
+        let key = |block: &PoolBlock| (after.tenant, after.space.clone(), block.cidr);
+        if after.parent.is_none() {
+            for block in &before.blocks {
+                self.roots.remove(&key(block));
+            }
+            for block in &after.blocks {
+                self.roots.insert(key(block), id);
+            }
+        }
+        let withheld = pool_fields::withheld_of(after);
+        let Some(index) = self.pools.get_mut(place(id)).and_then(Option::as_deref_mut) else {
+            return;
+        };
+        index.blocks_change(after);
+        let holders = index.holders_in(&self.nodes, tables, withheld.keys(), usize::MAX);
+        index.policy.withhold(&withheld, holders.into_iter());
+    }
+
     /// The block of a root pool of a (tenant, space) that overlaps a block. Those that are there do
     /// not overlap each other, so that only the neighbours need be asked.
     pub(super) fn root_overlapping(
@@ -243,8 +264,10 @@ impl Index {
         trie.take(&mut self.nodes, hold.block, id)
             .map_err(|_| "two holds overlap")?;
         let size = hold.block.size();
+        index.share_change(hold.block, |held| plus(held, size));
         match &hold.holder {
             Holder::Claim(claim) => {
+                index.policy.add(hold.block);
                 index.count_claim(hold.phase, size);
                 self.life_add(tables, id, hold, claim)?;
                 let usage = self
@@ -259,10 +282,14 @@ impl Index {
                 self.held_below_change(tables, hold.pool, |held| plus(held, size));
             }
             Holder::Child { pool } => {
+                index.policy.add(hold.block);
                 index.allocated = plus(index.allocated, size);
                 index.children.insert((hold.block, *pool));
             }
-            Holder::Reservation { .. } => index.reserved = plus(index.reserved, size),
+            Holder::Reservation { .. } => {
+                index.reserved = plus(index.reserved, size);
+                index.withheld.insert(hold.block, id);
+            }
         }
         Ok(())
     }
@@ -279,8 +306,10 @@ impl Index {
             .give(&mut self.nodes, hold.block);
         assert!(given == Some(id), "a hold stands in the trie of its pool");
         let size = hold.block.size();
+        index.share_change(hold.block, |held| minus(held, size));
         match &hold.holder {
             Holder::Claim(claim) => {
+                index.policy.remove(hold.block);
                 index.discount_claim(hold.phase, size);
                 self.life_remove(tables, id, hold, claim);
                 let usage = self.usage_mut(claim.tenant).expect("a claim has a tenant");
@@ -293,10 +322,14 @@ impl Index {
                 self.held_below_change(tables, hold.pool, |held| minus(held, size));
             }
             Holder::Child { pool } => {
+                index.policy.remove(hold.block);
                 index.allocated = minus(index.allocated, size);
                 index.children.remove(&(hold.block, *pool));
             }
-            Holder::Reservation { .. } => index.reserved = minus(index.reserved, size),
+            Holder::Reservation { .. } => {
+                index.reserved = minus(index.reserved, size);
+                index.withheld.remove(&hold.block);
+            }
         }
     }
 

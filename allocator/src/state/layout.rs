@@ -11,6 +11,34 @@ use crate::record::PoolBlock;
 /// Reason of the reservation of a gateway.
 pub(super) const GATEWAY_REASON: &str = "gateway";
 
+/// What a pool hands out where nothing is said of the length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Singles {
+    /// Blocks: nobody configures a gateway of the pool's subnet.
+    None,
+    /// Single addresses, all but the gateways.
+    All,
+    /// The same without those that no holder can use.
+    UsableOnly,
+}
+
+/// The addresses of a subnet that no holder can use, and why: in IPv4 the network and broadcast
+/// addresses, except in a /31 (RFC 3021) and a /32; in IPv6 the subnet-router anycast address
+/// (RFC 4291 §2.6.1), except in a /127 (RFC 6164) and a /128.
+fn unusable(subnet: Prefix) -> impl Iterator<Item = (Address, &'static str)> {
+    let family = subnet.family();
+    let point_to_point = subnet.length() >= family.bits().saturating_sub(1);
+    let (first, last) = match family {
+        Family::IPv4 => ("network address", Some("broadcast address")),
+        Family::IPv6 => ("subnet-router anycast address", None),
+    };
+    let both = [
+        Some((subnet.first(), first)),
+        last.map(|why| (subnet.last(), why)),
+    ];
+    both.into_iter().flatten().filter(move |_| !point_to_point)
+}
+
 /// The first or last usable address of a subnet. In IPv4 the network and broadcast addresses are not
 /// usable, except in a /31 (RFC 3021) and a /32. In IPv6 the subnet-router anycast address, the first
 /// one (RFC 4291 §2.6.1), is not, except in a /127 (RFC 6164) and a /128.
@@ -139,12 +167,12 @@ pub(super) fn run_within(blocks: &[PoolBlock], first: u128, last: u128) -> bool 
     false
 }
 
-/// What a pool withholds: its exclusions, and its gateways where it is a pool of single addresses.
+/// What a pool withholds: its exclusions, and of single addresses its gateways and what is not usable.
 /// Disjoint blocks with their reasons, by address.
 pub(super) fn withheld(
     blocks: &[PoolBlock],
     family: Family,
-    single_addresses: bool,
+    singles: Singles,
     exclusions: &[Exclusion],
 ) -> BTreeMap<Prefix, Arc<str>> {
     let mut withheld = BTreeMap::new();
@@ -164,21 +192,26 @@ pub(super) fn withheld(
             }
         }
     }
-    if single_addresses {
-        for gateway in blocks.iter().filter_map(|block| block.gateway) {
-            let number = address_number(gateway);
-            let in_pool = blocks
-                .iter()
-                .any(|block| block.cidr.contains_address(gateway));
-            if in_pool
-                && !runs
-                    .iter()
-                    .any(|run| run.first <= number && number <= run.last)
-            {
-                withheld
-                    .entry(Prefix::single(gateway))
-                    .or_insert_with(|| Arc::from(GATEWAY_REASON));
-            }
+    let gateways = blocks
+        .iter()
+        .filter_map(|block| Some((block.gateway?, GATEWAY_REASON)))
+        .filter(|_| singles != Singles::None);
+    let unusable = blocks
+        .iter()
+        .flat_map(|block| unusable(block.subnet))
+        .filter(|_| singles == Singles::UsableOnly);
+    for (address, reason) in gateways.chain(unusable) {
+        let number = address_number(address);
+        let in_pool = blocks
+            .iter()
+            .any(|block| block.cidr.contains_address(address));
+        let excluded = runs
+            .iter()
+            .any(|run| run.first <= number && number <= run.last);
+        if in_pool && !excluded {
+            withheld
+                .entry(Prefix::single(address))
+                .or_insert_with(|| Arc::from(reason));
         }
     }
     withheld

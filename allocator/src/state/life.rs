@@ -7,8 +7,10 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::{ClaimConfirm, ClaimRenew, ClaimSpec};
+use crate::free::Span;
 use crate::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use crate::name::{Name, Owner};
+use crate::prefix::{Prefix, address_number};
 use crate::record::{Claim, Hold, HoldId, Holder, Lease, Life, Past, PoolId, TenantId};
 use crate::view::{EventKind, Phase};
 
@@ -150,15 +152,25 @@ impl State {
         (life != Life::default()).then(|| Arc::new(life))
     }
 
-    /// The kept block that a claim gets back: of its holder and length, the one released last, or
-    /// exactly the one that it names.
+    /// The kept block that a claim gets back: of its holder and length, the one released last that
+    /// lies in what it allows, or exactly the one that it names. What the pool withholds by now does
+    /// not go back.
     pub(super) fn returning(
         &self,
         tenant: TenantId,
         pool: PoolId,
         spec: &ClaimSpec,
         length: u8,
+        spans: &[Span],
     ) -> Option<HoldId> {
+        let index = self.pool_index(pool);
+        let will_do = |block: Prefix| {
+            let (first, last) = (address_number(block.first()), address_number(block.last()));
+            spans
+                .iter()
+                .any(|span| span.first <= first && last <= span.last)
+                && !index.policy.withholds(block)
+        };
         let holding = Holding {
             tenant,
             pool,
@@ -169,12 +181,15 @@ impl State {
                 .map_or_else(|| spec.name.as_str(), Owner::as_str),
         };
         let Some(cidr) = spec.cidr else {
-            return self.index.life.kept_for(&self.tables, &holding, length);
+            return self
+                .index
+                .life
+                .kept_for(&self.tables, &holding, length, will_do);
         };
-        let trie = self.pool_index(pool).trie(cidr)?;
+        let trie = index.trie(cidr)?;
         let id = trie.overlapping(&self.index.nodes, cidr)?;
         let hold = self.tables.hold(id);
-        (hold.block == cidr && LifeIndex::is_kept_for(hold, &holding)).then_some(id)
+        (hold.block == cidr && will_do(cidr) && LifeIndex::is_kept_for(hold, &holding)).then_some(id)
     }
 
     /// Gives a kept block back to its holder, as a holding of its own.

@@ -3,6 +3,7 @@
 use crate::hashed::{Hash, Hashed};
 use crate::name::Name;
 use crate::ordered::{Key, Ordered};
+use crate::prefix::Prefix;
 use crate::record::{Claim, Hold, HoldId, PoolId, TenantId};
 
 use super::index::Contradiction;
@@ -58,6 +59,8 @@ impl<'a> Holding<'a> {
 
 /// Bits of the number of a release in a key, below the length of the block.
 const SERIAL_BITS: u32 = 56;
+/// How many of a holder's kept blocks a claim of it looks at, the last released first.
+const LOOKED_AT_MAX: usize = 64;
 const SERIAL_MASK: u64 = (1 << SERIAL_BITS) - 1;
 
 /// The later a release, the smaller.
@@ -160,19 +163,25 @@ impl LifeIndex {
         }
     }
 
-    /// The block of a length that the holder released last.
+    /// The block of a length that the holder released last, of those that will do.
     pub(super) fn kept_for(
         &self,
         tables: &Tables,
         holding: &Holding<'_>,
         length: u8,
+        will_do: impl Fn(Prefix) -> bool,
     ) -> Option<HoldId> {
         let first = holding.key(u64::from(length) << SERIAL_BITS);
-        let id = self.kept.after(first, tables.kept_keys()).next()?;
-        let found = kept_key(tables.hold(id));
-        let same = (found.head, found.text) == (first.head, first.text)
-            && found.tail >> SERIAL_BITS == u64::from(length);
-        same.then_some(id)
+        let of_holder = |id: &HoldId| {
+            let found = kept_key(tables.hold(*id));
+            (found.head, found.text) == (first.head, first.text)
+                && found.tail >> SERIAL_BITS == u64::from(length)
+        };
+        self.kept
+            .after(first, tables.kept_keys())
+            .take(LOOKED_AT_MAX)
+            .take_while(of_holder)
+            .find(|id| will_do(tables.hold(*id).block))
     }
 
     /// The block is kept for that holder.

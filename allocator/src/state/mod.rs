@@ -22,13 +22,20 @@
 //! 12. The pages of a cut make the same state.
 //! 13. What is released is kept: by a grace that has an end, or by `Retain`. Only blocks of claims
 //!     are, and a claim that is gone is not found by its name.
+//! 14. Only a pool with `NextFit` has a cursor; only one with `LeastUtilized` has its CIDRs in order of
+//!     the share that its holds take of each.
+//! 15. All that a pool's policy withholds is reserved or, where it was held before, held; nothing else is
+//!     reserved. The holders that its policy would not have allowed are counted.
 
 mod audit;
 mod audit_life;
+mod audit_pools;
 mod batch;
+mod choose;
 mod claim;
 mod due;
 mod durable;
+mod edit;
 mod ended_index;
 mod events;
 mod index;
@@ -37,18 +44,24 @@ mod life;
 mod life_index;
 mod list;
 mod lookup;
+mod policy;
 mod pool;
+mod pool_difference;
+mod pool_edit;
 mod pool_fields;
 mod pool_index;
 mod pool_life;
 mod release;
 mod room;
+mod shares;
 mod store;
 mod tables;
 mod tenant;
 mod texts;
 mod tree;
 mod views;
+mod withhold;
+mod within;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -151,12 +164,15 @@ impl State {
             Command::ActivateVersion { version } => self.version_activate(*version),
             Command::TenantCreate(spec) => self.tenant_create(who, spec),
             Command::TenantDelete { tenant } => self.tenant_delete(who, tenant),
+            Command::TenantEdit(edit) => self.tenant_edit(who, edit),
             Command::PoolCreate(spec) => self.with_sweep(|state| state.pool_create(who, spec)),
             Command::PoolDelete {
                 tenant,
                 pool,
                 if_revision,
             } => self.pool_delete(who, tenant, pool, *if_revision),
+            Command::PoolEdit(edit) => self.pool_edit(who, edit),
+            Command::ClaimEdit(edit) => self.claim_edit(who, edit),
             Command::ClaimCreate(spec) => self.claim_create(who, spec),
             Command::ClaimRelease(release) => self.claim_release(who, release),
             Command::ClaimConfirm(confirm) => self.claim_confirm(who, confirm),

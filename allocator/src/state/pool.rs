@@ -9,6 +9,7 @@ use core::ops::ControlFlow;
 
 use crate::answer::{ObjectKind, Outcome, Rejection};
 use crate::command::{ChildBlock, PoolRef, PoolSource, PoolSpec};
+use crate::free::{CidrTrie, Span};
 use crate::name::Name;
 use crate::ordered::Key;
 use crate::prefix::Prefix;
@@ -16,7 +17,8 @@ use crate::record::{Ended, EndedHolder, Hold, HoldId, Holder, Pool, PoolId, Tena
 use crate::view::{AllocationView, EventKind, Phase, PoolView, Purpose};
 
 use super::State;
-use super::claim::{family_check, length_check, within};
+use super::claim::{drain_check, family_check, length_check, limit_check};
+use super::pool_difference;
 use super::pool_fields::{self, Bounds, Parent};
 use super::store::{Happened, Who};
 use super::views::count;
@@ -61,7 +63,7 @@ impl State {
         pool_fields::check_alone(spec)?;
         let tenant = self.tenant_find(&spec.tenant)?;
         if let Some(id) = self.pool_find(tenant, &spec.name) {
-            return match pool_fields::difference(self.tables.pool(id), spec) {
+            return match pool_difference::difference(self.tables.pool(id), spec) {
                 None => Ok(PoolPlan::Repeat(id)),
                 Some(field) => Err(Rejection::AlreadyExists {
                     kind: ObjectKind::Pool,
@@ -111,13 +113,17 @@ impl State {
         let length = length_check(field, Some(length), parent)?;
         // The bounds follow from the length of the block: they are checked before it is chosen.
         Bounds::of(spec, parent.family, length)?;
+        drain_check(parent)?;
         // A block that is next in line has to be found before its gateway and exclusions can be judged;
         // that there is none comes after the quota all the same.
         let block = match asked {
-            ChildBlock::Length(_) => self.next_free(parent_id, length).or_else(|full| {
-                self.pool_quota_check(tenant)?;
-                Err(full)
-            })?,
+            ChildBlock::Length(_) => {
+                self.next_free(parent_id, length, &[Span::ALL])
+                    .or_else(|full| {
+                        self.pool_quota_check(tenant)?;
+                        Err(full)
+                    })?
+            }
             ChildBlock::Cidr(cidr) => {
                 self.inside_check("cidr", parent_id, cidr)?;
                 cidr
@@ -158,7 +164,7 @@ impl State {
     fn pool_quota_check(&self, tenant: TenantId) -> Result<(), Rejection> {
         let limit = self.tables.tenant(tenant).spec.quota.pools.map(u128::from);
         let used = self.index.usage(tenant).copied().unwrap_or_default();
-        within("pools", limit, used.pools.into(), 1)
+        limit_check("pools", limit, used.pools.into(), 1)
     }
 
     fn pool_commit(&mut self, who: Who<'_>, spec: &PoolSpec, make: Make) -> PoolId {
@@ -179,7 +185,13 @@ impl State {
         let carved = make.carve.map(|(parent, block)| {
             let generation = self.generation_next();
             let id = self.hold_insert(hold(generation, block, parent, Holder::Child { pool }));
-            self.content_touch(parent);
+            match spec.source {
+                PoolSource::Child {
+                    block: ChildBlock::Length(_),
+                    ..
+                } => self.content_hand_out(parent, block),
+                PoolSource::Child { .. } | PoolSource::Root { .. } => self.content_touch(parent),
+            }
             (parent, id, generation)
         });
         let id = self.pool_insert(Pool {
@@ -194,6 +206,7 @@ impl State {
             min_prefix_length: make.fields.bounds.min,
             max_prefix_length: make.fields.bounds.max,
             default_prefix_length: make.fields.bounds.default,
+            draining_since_ms: spec.drain.then_some(wall_ms),
             revision,
             created_at_ms: wall_ms,
             updated_at_ms: wall_ms,
@@ -263,11 +276,19 @@ impl State {
         Ok(id)
     }
 
-    /// The first holders of a pool by address, reservations left out. At most as many holds are
-    /// passed as a pool can have reservations, and those few.
+    /// The first holders of a pool by address.
     fn first_holders(&self, pool: PoolId) -> Vec<AllocationView> {
+        self.first_holders_of(self.pool_index(pool).tries.iter())
+    }
+
+    /// The first holders in some of its blocks, reservations left out. At most as many holds are passed
+    /// as a pool can have reservations, and those few.
+    pub(super) fn first_holders_of<'a>(
+        &self,
+        tries: impl Iterator<Item = &'a CidrTrie>,
+    ) -> Vec<AllocationView> {
         let mut holders = Vec::new();
-        for trie in &self.pool_index(pool).tries {
+        for trie in tries {
             let visited = trie.holds_from(&self.index.nodes, None, &mut |id| {
                 if self.tables.hold(id).purpose() != Purpose::Reservation {
                     holders.push(self.allocation_view(id));
@@ -308,7 +329,7 @@ impl State {
                 happened.generation = ended.generation;
                 happened.hold = hold;
                 self.ended_push(ended);
-                self.hold_remove(hold);
+                self.hold_end(hold);
                 self.content_touch(parent);
                 self.pool_remove(id);
             }

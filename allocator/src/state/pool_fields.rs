@@ -1,7 +1,7 @@
 //! The fields of a pool: what is allowed, and what they come to. Pure: nothing here looks at the
 //! state.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -9,16 +9,14 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 
 use crate::answer::{FieldProblem, Rejection};
-use crate::command::{
-    ChildBlock, Exclusion, Gateway, PoolCidr, PoolRef, PoolSource, PoolSpec, SPACE_DEFAULT,
-};
+use crate::command::{Gateway, PoolCidr, PoolSource, PoolSpec, SPACE_DEFAULT};
 use crate::name::Name;
 use crate::prefix::{Address, Family, Prefix, address_number};
 use crate::record::{Pool, PoolBlock};
 
 use super::claim::invalid;
-use super::layout;
-use super::pool_life::{check_life, life_difference};
+use super::layout::{self, Singles};
+use super::pool_life::check_life;
 use super::views::{blocks_text, count};
 
 /// Most CIDRs of a pool.
@@ -145,6 +143,9 @@ pub(super) fn root(
         mismatch(&format!("cidrs[{place}]"), Some(one.cidr.family()), family)?;
     }
     check_disjoint(cidrs)?;
+    for (place, one) in cidrs.iter().enumerate() {
+        check_private(&format!("cidrs[{place}]"), one.cidr, spec)?;
+    }
     let widest = widest(cidrs.iter().map(|one| one.cidr));
     let bounds = Bounds::of(spec, family, widest)?;
     let mut blocks = Vec::with_capacity(cidrs.len());
@@ -187,6 +188,7 @@ pub(super) fn child(
     cidr: Prefix,
 ) -> Result<Resolved, Rejection> {
     let bounds = Bounds::of(spec, cidr.family(), cidr.length())?;
+    check_private("cidr", cidr, spec)?;
     check_subnet("subnet", cidr, spec.subnet)?;
     let inherited = parent.block.flat.then_some(parent.block.subnet);
     let stated = spec.subnet.or(inherited);
@@ -241,7 +243,7 @@ impl Bounds {
     }
 
     /// What is stated, and the defaults for what is not.
-    fn resolved(spec: &PoolSpec, family: Family, widest: u8) -> Self {
+    pub(super) fn resolved(spec: &PoolSpec, family: Family, widest: u8) -> Self {
         let bits = family.bits();
         let max = spec.max_prefix_length.unwrap_or(bits);
         Self {
@@ -253,8 +255,19 @@ impl Bounds {
 }
 
 /// The length of the widest of a pool's blocks.
-fn widest(cidrs: impl Iterator<Item = Prefix>) -> u8 {
+pub(super) fn widest(cidrs: impl Iterator<Item = Prefix>) -> u8 {
     cidrs.map(Prefix::length).min().unwrap_or(0)
+}
+
+/// What a pool withholds that was made or edited before: its fields were judged then.
+pub(super) fn withheld_of(pool: &Pool) -> BTreeMap<Prefix, Arc<str>> {
+    let single_addresses = pool.default_prefix_length == Some(pool.family.bits());
+    let singles = match (single_addresses, pool.spec.usable_only) {
+        (true, true) => Singles::UsableOnly,
+        (true, false) => Singles::All,
+        (false, _) => Singles::None,
+    };
+    layout::withheld(&pool.blocks, pool.family, singles, &pool.spec.exclude)
 }
 
 /// What the pool withholds. Gateways only in a pool of single addresses: one where a claim that names
@@ -287,12 +300,19 @@ pub(super) fn withheld(
     }
     problems.check()?;
     let single_addresses = fields.bounds.default == Some(fields.family.bits());
-    let withheld = layout::withheld(
-        &fields.blocks,
-        fields.family,
-        single_addresses,
-        &spec.exclude,
-    );
+    let singles = match (single_addresses, spec.usable_only) {
+        (true, true) => Singles::UsableOnly,
+        (true, false) => Singles::All,
+        (false, false) => Singles::None,
+        (false, true) => {
+            return Err(invalid(
+                "usableOnly",
+                "it is for pools of single addresses",
+                format!("false, or a default length of {}", fields.family.bits()),
+            ));
+        }
+    };
+    let withheld = layout::withheld(&fields.blocks, fields.family, singles, &spec.exclude);
     if withheld.len() > RESERVATIONS_MAX {
         return Err(Rejection::TooMany {
             what: String::from("exclude"),
@@ -301,110 +321,6 @@ pub(super) fn withheld(
         });
     }
     Ok(withheld)
-}
-
-/// The first field in which a pool differs from what is asked; defaults that are stated are the same
-/// as defaults that are not.
-pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
-    let there = &*pool.spec;
-    if let Some(field) = source_difference(there, spec) {
-        return Some(field);
-    }
-    let Bounds { min, max, default } = Bounds::resolved(
-        spec,
-        pool.family,
-        widest(pool.blocks.iter().map(|block| block.cidr)),
-    );
-    let life = life_difference(&there.life, &spec.life);
-    let fields = [
-        (
-            "family",
-            spec.family.is_none_or(|family| family == pool.family),
-        ),
-        ("owner", there.owner == spec.owner),
-        ("minPrefixLength", min == pool.min_prefix_length),
-        ("maxPrefixLength", max == pool.max_prefix_length),
-        ("defaultPrefixLength", default == pool.default_prefix_length),
-        ("exclude", same_exclusions(&there.exclude, &spec.exclude)),
-        ("subnet", there.subnet == spec.subnet),
-        ("gateway", there.gateway == spec.gateway),
-        (life.unwrap_or_default(), life.is_none()),
-        ("labels", there.labels == spec.labels),
-        ("annotations", there.annotations == spec.annotations),
-        ("description", there.description == spec.description),
-    ];
-    fields
-        .into_iter()
-        .find(|(_, same)| !same)
-        .map(|(field, _)| field)
-}
-
-fn source_difference(there: &PoolSpec, spec: &PoolSpec) -> Option<&'static str> {
-    match (&there.source, &spec.source) {
-        (
-            PoolSource::Root { space, cidrs },
-            PoolSource::Root {
-                space: asked_space,
-                cidrs: asked,
-            },
-        ) => {
-            let same_space = space_of(space.as_ref()) == space_of(asked_space.as_ref());
-            [("space", same_space), ("cidrs", same_cidrs(cidrs, asked))]
-                .into_iter()
-                .find(|(_, same)| !same)
-                .map(|(field, _)| field)
-        }
-        (
-            PoolSource::Child { parent, block },
-            PoolSource::Child {
-                parent: asked_parent,
-                block: asked,
-            },
-        ) => {
-            let block_field = match asked {
-                ChildBlock::Length(_) => "prefixLength",
-                ChildBlock::Cidr(_) => "cidr",
-            };
-            let same_parent = same_pool(parent, asked_parent, &there.tenant);
-            [("parent", same_parent), (block_field, block == asked)]
-                .into_iter()
-                .find(|(_, same)| !same)
-                .map(|(field, _)| field)
-        }
-        (PoolSource::Root { .. }, PoolSource::Child { .. })
-        | (PoolSource::Child { .. }, PoolSource::Root { .. }) => Some("parent"),
-    }
-}
-
-fn same_pool(one: &PoolRef, other: &PoolRef, tenant: &Name) -> bool {
-    let tenant_of =
-        |reference: &PoolRef| reference.tenant.clone().unwrap_or_else(|| tenant.clone());
-    one.name == other.name && tenant_of(one) == tenant_of(other)
-}
-
-/// The same CIDRs, in whatever order.
-fn same_cidrs(one: &[PoolCidr], other: &[PoolCidr]) -> bool {
-    let sorted = |cidrs: &[PoolCidr]| {
-        let mut sorted = cidrs.to_vec();
-        sorted.sort_by_key(|one| one.cidr);
-        sorted
-    };
-    sorted(one) == sorted(other)
-}
-
-/// The same runs for the same reasons; in which order and how they were written does not matter.
-fn same_exclusions(one: &[Exclusion], other: &[Exclusion]) -> bool {
-    fn content(exclusions: &[Exclusion]) -> BTreeSet<(Address, Address, &str)> {
-        exclusions
-            .iter()
-            .map(|one| (one.first, one.last, &*one.reason))
-            .collect()
-    }
-    content(one) == content(other)
-}
-
-fn space_of(space: Option<&Name>) -> &str {
-    space.map_or(SPACE_DEFAULT, Name::as_str)
 }
 
 fn default_space() -> Name {
@@ -442,6 +358,22 @@ fn check_disjoint(cidrs: &[PoolCidr]) -> Result<(), Rejection> {
         }
     }
     problems.check()
+}
+
+/// A pool of private addresses only has no others: RFC 1918 and RFC 4193. No block of other addresses
+/// begins and ends with private ones.
+pub(super) fn check_private(field: &str, cidr: Prefix, spec: &PoolSpec) -> Result<(), Rejection> {
+    let private = |address| match address {
+        Address::V4(v4) => v4.is_private(),
+        Address::V6(v6) => v6.is_unique_local(),
+    };
+    if !spec.private_only || (private(cidr.first()) && private(cidr.last())) {
+        return Ok(());
+    }
+    Err(Rejection::NotPrivate {
+        field: String::from(field),
+        cidr,
+    })
 }
 
 fn check_subnet(field: &str, cidr: Prefix, subnet: Option<Prefix>) -> Result<(), Rejection> {

@@ -1,13 +1,18 @@
 //! What is kept of one pool: the tries of its blocks, and counts.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use crate::command::Strategy;
 use crate::count::Count;
 use crate::free::{CidrTrie, FreeNodes};
 use crate::prefix::Prefix;
-use crate::record::{Pool, PoolId};
+use crate::record::{HoldId, Pool, PoolId};
 use crate::view::{ClaimCounts, Phase};
+
+use super::policy::Policy;
+use super::pool_fields;
+use super::shares::Shares;
 
 /// What is kept of one pool.
 #[derive(Debug)]
@@ -25,6 +30,11 @@ pub(super) struct PoolIndex {
     pub(super) children: BTreeSet<(Prefix, PoolId)>,
     /// Held by claims in it and in the pools below it.
     pub(super) held_below: Count,
+    /// Of a pool with `LeastUtilized`: its CIDRs by the share that is held of each.
+    pub(super) shares: Option<Shares>,
+    pub(super) policy: Policy,
+    /// What is withheld by the pool's own policy.
+    pub(super) withheld: BTreeMap<Prefix, HoldId>,
 }
 
 impl PoolIndex {
@@ -39,7 +49,11 @@ impl PoolIndex {
             .blocks
             .iter()
             .fold(Count::ZERO, |sum, block| plus(sum, block.cidr.size()));
+        let least_utilized = pool.spec.strategy == Strategy::LeastUtilized;
         Self {
+            policy: Policy::new(&pool_fields::withheld_of(pool)),
+            withheld: BTreeMap::new(),
+            shares: least_utilized.then(|| Shares::new(&tries)),
             tries,
             total,
             allocated: Count::ZERO,
@@ -50,6 +64,38 @@ impl PoolIndex {
             children: BTreeSet::new(),
             held_below: Count::ZERO,
         }
+    }
+
+    /// Takes the blocks and the strategy of an edited pool. What is held stays as it is: a block that
+    /// goes holds nothing.
+    pub(super) fn blocks_change(&mut self, pool: &Pool) {
+        let mut tries: Vec<CidrTrie> = Vec::with_capacity(pool.blocks.len());
+        for block in &pool.blocks {
+            let there = self.tries.iter().position(|trie| trie.cidr() == block.cidr);
+            tries.push(match there {
+                Some(place) => self.tries.swap_remove(place),
+                None => CidrTrie::new(block.cidr),
+            });
+        }
+        let bits = pool.family.bits();
+        for trie in &self.tries {
+            assert!(
+                trie.available(bits) == trie.cidr().size(),
+                "only a block that holds nothing is taken from a pool"
+            );
+        }
+        tries.sort_by_key(CidrTrie::cidr);
+        self.total = tries
+            .iter()
+            .fold(Count::ZERO, |sum, trie| plus(sum, trie.cidr().size()));
+        self.shares = (pool.spec.strategy == Strategy::LeastUtilized).then(|| {
+            let mut shares = Shares::new(&tries);
+            for (place, trie) in tries.iter().enumerate() {
+                shares.change(place, |_| minus(trie.cidr().size(), trie.available(bits)));
+            }
+            shares
+        });
+        self.tries = tries;
     }
 
     /// Place of the trie whose CIDR contains a block.
@@ -75,9 +121,14 @@ impl PoolIndex {
         self.tries.get_mut(place)
     }
 
-    /// The lowest free block of a length.
-    pub(super) fn find(&self, nodes: &FreeNodes, length: u8) -> Option<Prefix> {
-        self.tries.iter().find_map(|trie| trie.find(nodes, length))
+    /// A block is held now, or is not any more.
+    pub(super) fn share_change(&mut self, block: Prefix, change: impl Fn(Count) -> Count) {
+        if self.shares.is_some()
+            && let Some(place) = self.trie_place(block)
+            && let Some(shares) = &mut self.shares
+        {
+            shares.change(place, change);
+        }
     }
 
     /// Addresses that are neither held nor withheld.

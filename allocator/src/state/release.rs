@@ -109,7 +109,7 @@ impl State {
             let ended = self.ended_of(hold, claim, revision);
             happened.ends = true;
             self.ended_push(ended);
-            self.hold_remove(id);
+            self.hold_end(id);
         } else {
             let life = claim.life.as_deref().cloned().unwrap_or_default();
             let kept = Kept {
@@ -155,7 +155,7 @@ impl State {
         };
         let ended = self.ended_of(hold, claim, hold.revision);
         self.ended_push(ended);
-        self.hold_remove(id);
+        self.hold_end(id);
         self.content_touch(pool);
         self.event_push(who, happened);
     }

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 use serde::Serialize;
 
 use crate::answer::{Answer, Swept};
+use crate::command::Strategy;
 use crate::digest::Digester;
+use crate::prefix::Prefix;
 use crate::record::{
     Content, Ended, Event, Hold, HoldId, Meta, Pool, PoolId, Tenant, TenantId, TextId, table,
 };
@@ -30,6 +32,9 @@ pub(super) enum Undo {
     TenantRemoved(TenantId, Tenant),
     PoolInserted(PoolId),
     PoolRemoved(PoolId, Pool),
+    PoolReplaced(PoolId, Pool),
+    TenantReplaced(TenantId, Tenant),
+    HoldReplaced(HoldId, Hold),
     ContentSet(PoolId, Option<Content>),
     HoldInserted(HoldId),
     HoldRemoved(HoldId, Hold),
@@ -159,20 +164,71 @@ impl State {
         self.text_release(text);
     }
 
+    /// Puts an edited pool in its place: of the same tenant and name.
+    pub(super) fn pool_replace(&mut self, id: PoolId, pool: Pool) {
+        self.index
+            .pool_change(&self.tables, id, self.tables.pool(id), &pool);
+        self.digest_add(table::POOLS, u64::from(id), &pool);
+        let before = self.tables.pools.replace(id, pool, self.epoch);
+        self.digest_subtract(table::POOLS, u64::from(id), &before);
+        self.note(Undo::PoolReplaced(id, before));
+    }
+
+    /// Puts an edited tenant in its place: of the same name.
+    pub(super) fn tenant_replace(&mut self, id: TenantId, tenant: Tenant) {
+        self.digest_add(table::TENANTS, u64::from(id), &tenant);
+        let before = self.tables.tenants.replace(id, tenant, self.epoch);
+        self.digest_subtract(table::TENANTS, u64::from(id), &before);
+        self.note(Undo::TenantReplaced(id, before));
+    }
+
+    /// Puts an edited hold in its place: of the same block and holder.
+    pub(super) fn hold_replace(&mut self, id: HoldId, hold: Hold) {
+        self.digest_add(table::HOLDS, u64::from(id), &hold);
+        let before = self.tables.holds.replace(id, hold, self.epoch);
+        self.digest_subtract(table::HOLDS, u64::from(id), &before);
+        self.note(Undo::HoldReplaced(id, before));
+    }
+
     /// What the pool holds has changed at the revision at hand.
     pub(super) fn content_touch(&mut self, pool: PoolId) {
+        self.content_change(pool, None);
+    }
+
+    /// The same: a block was handed out that the pool's strategy chose.
+    pub(super) fn content_hand_out(&mut self, pool: PoolId, block: Prefix) {
+        self.content_change(pool, Some(block));
+    }
+
+    fn content_change(&mut self, pool: PoolId, chosen: Option<Prefix>) {
         let revision = self.revision_open();
         let before = self.tables.contents.get(pool).copied();
+        let wall_ms = self.meta.clock.wall_ms();
         let exhausted_since_ms = if self.index.has_room(pool, self.tables.pool(pool)) {
             None
         } else {
             before
                 .and_then(|content| content.exhausted_since_ms)
-                .or(Some(self.meta.clock.wall_ms()))
+                .or(Some(wall_ms))
+        };
+        let out_of_policy_since_ms = if self.out_of_policy(pool) == 0 {
+            None
+        } else {
+            before
+                .and_then(|content| content.out_of_policy_since_ms)
+                .or(Some(wall_ms))
+        };
+        let cursor = match self.tables.pool(pool).spec.strategy {
+            Strategy::NextFit => chosen
+                .map(Prefix::last)
+                .or(before.and_then(|content| content.cursor)),
+            Strategy::FirstFit | Strategy::BestFit | Strategy::LeastUtilized => None,
         };
         let content = Content {
             revision,
             exhausted_since_ms,
+            out_of_policy_since_ms,
+            cursor,
         };
         if before != Some(content) {
             self.content_set(pool, Some(content));
@@ -413,6 +469,9 @@ impl State {
             Undo::TenantRemoved(id, tenant) => self.tenant_put(id, tenant),
             Undo::PoolInserted(id) => self.pool_remove(id),
             Undo::PoolRemoved(id, pool) => self.pool_put(id, pool),
+            Undo::PoolReplaced(id, pool) => self.pool_replace(id, pool),
+            Undo::TenantReplaced(id, tenant) => self.tenant_replace(id, tenant),
+            Undo::HoldReplaced(id, hold) => self.hold_replace(id, hold),
             Undo::ContentSet(pool, content) => self.content_set(pool, content),
             Undo::HoldInserted(id) => self.hold_remove(id),
             Undo::HoldRemoved(id, hold) => self.hold_put(id, hold),

@@ -73,6 +73,13 @@ impl State {
             utilization_e4: utilization_e4(&capacity),
             fragmentation_e4: fragmentation_e4(pool.family.bits(), capacity.available, largest),
             largest_free_prefix_length: largest,
+            out_of_policy: self.out_of_policy(id),
+            out_of_policy_since_ms: self
+                .tables
+                .contents
+                .get(id)
+                .and_then(|content| content.out_of_policy_since_ms),
+            draining_since_ms: pool.draining_since_ms,
             exhausted_since_ms: self
                 .tables
                 .contents
@@ -276,6 +283,7 @@ fn claim_spec(
         },
         prefix_length: asked.prefix_length,
         cidr: asked.cidr.then_some(block),
+        within: extras.map_or_else(Vec::new, |extras| extras.within.to_vec()),
         family: asked.family.then_some(block.family()),
         owner: extras.and_then(|extras| extras.owner.clone()),
         life,

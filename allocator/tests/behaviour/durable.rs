@@ -7,7 +7,7 @@ use allocator::command::{Command, Position};
 use allocator::pages::{Cut, LOADED, LoadError, Page, PageChange, PageKey};
 use proptest::prelude::*;
 
-use crate::model::{World, commands};
+use crate::model::{World, commands, strategies};
 use crate::support::{
     Given, Harness, TENANT, batch, child, claim, create_claim, entry, name, release, root, tenant,
 };
@@ -65,9 +65,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_same_log_makes_the_same_state_with_or_without_pages_between(commands in commands(60), every in 3_u64..9) {
-        let world = World::default();
-        let log: Vec<Command> = World::setup().into_iter().chain(commands.iter().filter_map(|one| world.command(one))).collect();
+    fn the_same_log_makes_the_same_state_with_or_without_pages_between(commands in commands(60), strategy in strategies(), every in 3_u64..9) {
+        let world = World::new(strategy);
+        let log: Vec<Command> = world.setup().into_iter().chain(commands.iter().filter_map(|one| world.command(one))).collect();
         let (mut one, mut other, mut third) = (State::new(), State::new(), State::new());
         let (mut steps, mut since) = (Store::default(), 0);
         let mut cuts: Vec<(Cut, u128)> = Vec::new();

@@ -190,6 +190,10 @@ fn compare<A: Width>(
                 trie.find_within(nodes, length, wanted, first, last),
                 model.find(cidr, length, None, first, last)
             );
+            let tightest = (cidr.length..=length)
+                .rev()
+                .find(|only| model.find(cidr, length, Some(*only), first, last).is_some());
+            assert_eq!(trie.tightest_within(nodes, length, first, last), tightest);
             for only in cidr.length..=length {
                 let wanted = Wanted::Exactly(only);
                 assert_eq!(

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod durable;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod free_space;
 #[cfg(test)]
 mod grace;
@@ -17,9 +19,13 @@ mod lists;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod strategies;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -4,9 +4,10 @@ use allocator::State;
 use allocator::answer::{Answer, Outcome, Rejection, Swept};
 use allocator::command::{
     ChildBlock, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway, Operation,
-    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Stamp, TenantSpec,
+    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Range, Stamp, TenantSpec,
 };
-use allocator::life::{ClaimLife, PoolLife};
+use allocator::edit::{PoolChange, PoolEdit};
+use allocator::life::PoolLife;
 use allocator::name::{Labels, Name, Owner};
 use allocator::prefix::{Address, Prefix};
 use allocator::view::{ClaimView, PoolView};
@@ -49,23 +50,7 @@ pub(crate) fn tenant(text: &str) -> TenantSpec {
 }
 
 fn pool(text: &str, source: PoolSource) -> PoolSpec {
-    PoolSpec {
-        tenant: name(TENANT),
-        name: name(text),
-        source,
-        family: None,
-        owner: None,
-        min_prefix_length: None,
-        max_prefix_length: None,
-        default_prefix_length: None,
-        exclude: Vec::new(),
-        subnet: None,
-        gateway: None,
-        life: PoolLife::default(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: Box::from(""),
-    }
+    PoolSpec::new(name(TENANT), name(text), source)
 }
 
 /// A root pool of these CIDRs, divided by spaces.
@@ -118,6 +103,22 @@ pub(crate) fn living(mut spec: PoolSpec, life: PoolLife) -> PoolSpec {
     spec
 }
 
+/// A claim inside ranges: CIDRs, addresses or `first-last`, divided by spaces.
+pub(crate) fn within(mut spec: ClaimSpec, ranges: &str) -> ClaimSpec {
+    spec.within = ranges
+        .split_whitespace()
+        .map(|range| match range.split_once('-') {
+            Some((first, last)) => Range {
+                first: address(first),
+                last: address(last),
+            },
+            None if range.contains('/') => Range::from(block(range)),
+            None => Range::from(Prefix::single(address(range))),
+        })
+        .collect();
+    spec
+}
+
 pub(crate) fn gateway(mut spec: PoolSpec, rule: Gateway) -> PoolSpec {
     spec.gateway = Some(rule);
     spec
@@ -149,20 +150,16 @@ pub(crate) fn claim(text: &str, pool: &str, wanted: &str) -> ClaimSpec {
         Some(block(wanted))
     };
     ClaimSpec {
-        tenant: name(TENANT),
-        name: name(text),
-        pool: PoolRef {
-            tenant: None,
-            name: name(pool),
-        },
         prefix_length: length,
         cidr,
-        family: None,
-        owner: None,
-        life: ClaimLife::default(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: Box::from(""),
+        ..ClaimSpec::new(
+            name(TENANT),
+            name(text),
+            PoolRef {
+                tenant: None,
+                name: name(pool),
+            },
+        )
     }
 }
 
@@ -196,6 +193,29 @@ pub(crate) fn pool_delete(text: &str) -> Command {
         pool: name(text),
         if_revision: None,
     }
+}
+
+/// An edit of a pool.
+pub(crate) fn pool_edit(text: &str, changes: Vec<PoolChange>) -> Command {
+    Command::PoolEdit(Box::new(PoolEdit {
+        tenant: name(TENANT),
+        pool: name(text),
+        if_revision: None,
+        changes,
+    }))
+}
+
+/// The blocks of a root pool as an edit.
+pub(crate) fn cidrs(texts: &str) -> PoolChange {
+    match root("p", texts).source {
+        PoolSource::Root { cidrs, .. } => PoolChange::Cidrs(cidrs),
+        PoolSource::Child { .. } => unreachable!("a root is made of CIDRs"),
+    }
+}
+
+/// The exclusions of a pool as an edit.
+pub(crate) fn exclusions(runs: &[(&str, &str)]) -> PoolChange {
+    PoolChange::Exclude(exclude(root("p", ""), runs).exclude)
 }
 
 impl From<PoolSpec> for Given {
@@ -336,6 +356,14 @@ impl Harness {
         match self.ok(spec) {
             Outcome::PoolCreated(view) => *view,
             other => panic!("not created: {other:?}"),
+        }
+    }
+
+    /// Edits a pool.
+    pub(crate) fn edit(&mut self, pool: &str, changes: Vec<PoolChange>) -> PoolView {
+        match self.ok(pool_edit(pool, changes)) {
+            Outcome::PoolEdited(view) => *view,
+            other => panic!("not edited: {other:?}"),
         }
     }
 

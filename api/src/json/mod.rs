@@ -13,14 +13,85 @@
 mod reader;
 mod tree;
 
+use std::collections::BTreeSet;
+
 use allocator::answer::FieldProblem;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
+use crate::requests::check::shown;
 pub(crate) use tree::Tree;
 
 /// Reads the body of a request.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    T::deserialize(parse(body)?)
+        .map_err(|fault| Problem::invalid_fields(&[FieldProblem::from(fault)]))
+}
+
+/// What is `null` in a merge patch: fields, and keys of those fields that are merged key by key.
+#[derive(Debug, Default)]
+pub(crate) struct Nulls(Vec<(String, Option<String>)>);
+
+impl Nulls {
+    /// The field, or a key of it, is `null`.
+    pub(crate) fn has(&self, field: &str, key: Option<&str>) -> bool {
+        self.0
+            .iter()
+            .any(|(there, below)| there == field && below.as_deref() == key)
+    }
+
+    /// The keys of a field that are `null`.
+    pub(crate) fn below<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(there, _)| there == field)
+            .filter_map(|(_, key)| key.as_deref())
+    }
+}
+
+/// Reads the body of a merge patch (RFC 7396); `merged` are the fields that are merged key by key.
+pub(crate) fn decode_patch<T: DeserializeOwned>(
+    body: &[u8],
+    merged: &[&str],
+) -> Result<(T, Nulls), Problem> {
+    let mut tree = parse(body)?;
+    let mut nulls = Nulls::default();
+    if let Tree::Object(pairs) = &mut tree {
+        for (field, value) in pairs {
+            match value {
+                // A field that is null is left in its place: it is read as absent, or refused as unknown.
+                Tree::Null => nulls.0.push((field.clone(), None)),
+                Tree::Object(keys) if merged.contains(&field.as_str()) => {
+                    no_key_twice(field, keys)?;
+                    keys.retain(|(key, value)| {
+                        if *value == Tree::Null {
+                            nulls.0.push((field.clone(), Some(key.clone())));
+                        }
+                        *value != Tree::Null
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+    let document = T::deserialize(tree)
+        .map_err(|fault| Problem::invalid_fields(&[FieldProblem::from(fault)]))?;
+    Ok((document, nulls))
+}
+
+fn no_key_twice(field: &str, keys: &[(String, Tree)]) -> Result<(), Problem> {
+    let mut seen = BTreeSet::new();
+    match keys.iter().find(|(key, _)| !seen.insert(key)) {
+        None => Ok(()),
+        Some((key, _)) => Err(Problem::invalid_fields(&[FieldProblem {
+            field: field.to_owned(),
+            problem: format!("has the key {} twice", shown(key)),
+            allowed: "each key once".to_owned(),
+        }])),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Tree, Problem> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => {
@@ -35,8 +106,7 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             "it is empty; a JSON object is wanted",
         ));
     }
-    let tree: Tree = serde_json::from_str(text).map_err(Problem::invalid_json)?;
-    T::deserialize(tree).map_err(|fault| Problem::invalid_fields(&[FieldProblem::from(fault)]))
+    serde_json::from_str(text).map_err(Problem::invalid_json)
 }
 
 /// Reads a part of a document on its own; `place` is where it stands.

@@ -83,11 +83,13 @@ catalogue! {
     CidrOverlap "cidr_overlap" 409 false "The block overlaps another root block"
         "Root blocks of one tenant and space never overlap; `other` and `pool` say what is in the way.";
     PoolInUse "pool_in_use" 409 false "The pool holds something"
-        "A pool is deleted only when it holds nothing. `claims` and `children` count what it holds, `holders` are the first ten.";
+        "A pool is deleted only when it holds nothing, and loses only a CIDR that holds nothing. `claims` and `children` count what the pool holds, or `cidr` is the one that does; `holders` are the first ten.";
     TenantInUse "tenant_in_use" 409 false "The tenant has pools or claims"
         "A tenant is deleted only when it has neither pools nor claims; both are counted.";
     AddressTaken "address_taken" 409 false "The block is held"
         "The exact block that was asked for is held in whole or in part. `held` is what stands in the way, with its holder's name where the caller may see it.";
+    PoolDraining "pool_draining" 409 false "The pool is draining"
+        "The pool hands out nothing new; what is held goes on, and can be given back. An operator ends it with `drain: false`.";
     TooMany "too_many" 409 false "More than one command may touch"
         "`what`, `count` and `limit` say of what there are too many. Go in steps.";
     MemberExists "member_exists" 409 false "The id belongs to another member"
@@ -116,6 +118,8 @@ catalogue! {
         "`asked` is the family of the request, `family` that of the pool.";
     GatewayNotInSubnet "gateway_not_in_subnet" 422 false "The gateway is not in the subnet"
         "A gateway is `first`, `last`, an address of the subnet or a link-local one.";
+    NotPrivate "not_private" 422 false "The block is not private"
+        "The pool is `privateOnly`: every CIDR lies in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918), or in `fc00::/7` (RFC 4193).";
     NotApplied "not_applied" 424 false "Another operation of the batch was refused"
         "The operation was not at fault, but its batch is atomic and was refused; `failedIndex` of the answer is the first culprit.";
     TooBusy "too_busy" 429 true "Too many requests"
@@ -205,6 +209,7 @@ mod tests {
                     "pool_in_use",
                     "tenant_in_use",
                     "address_taken",
+                    "pool_draining",
                     "too_many",
                 ],
             ),
@@ -219,6 +224,7 @@ mod tests {
                     "prefix_length_out_of_bounds",
                     "family_mismatch",
                     "gateway_not_in_subnet",
+                    "not_private",
                 ],
             ),
             (424, &["not_applied"]),

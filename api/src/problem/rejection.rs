@@ -219,6 +219,21 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
                 .with("children", *children)
                 .with("holders", json!(holders))
         }
+        Rejection::CidrInUse {
+            pool,
+            cidr,
+            holders,
+        } => {
+            let detail = format!("{cidr} of the pool {pool} holds something.");
+            let holders: Vec<views::Allocation> = holders
+                .iter()
+                .map(|held| views::Allocation::of(held, viewer))
+                .collect();
+            Problem::new(Code::PoolInUse, detail)
+                .with("pool", pool.as_str())
+                .with("cidr", cidr.to_string())
+                .with("holders", json!(holders))
+        }
         Rejection::TenantInUse {
             tenant,
             pools,
@@ -236,6 +251,7 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
             prefix_length,
             free,
             largest_free_prefix_length,
+            within,
         } => {
             let rest = match largest_free_prefix_length {
                 Some(length) => {
@@ -243,14 +259,32 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
                 }
                 None => "nothing is free".to_owned(),
             };
-            let detail =
-                format!("The pool {pool} of tenant {tenant} has no free /{prefix_length}: {rest}.");
+            let place = if *within {
+                " in the ranges asked for"
+            } else {
+                ""
+            };
+            let detail = format!(
+                "The pool {pool} of tenant {tenant} has no free /{prefix_length}{place}: {rest}."
+            );
             Problem::new(Code::PoolExhausted, detail)
                 .with("tenant", tenant.as_str())
                 .with("pool", pool.as_str())
                 .with("prefixLength", *prefix_length)
                 .with("free", free.to_string())
                 .with("largestFreePrefixLength", *largest_free_prefix_length)
+        }
+        Rejection::NotPrivate { field, cidr } => {
+            let detail = format!("{cidr} is neither RFC 1918 nor RFC 4193.");
+            Problem::new(Code::NotPrivate, detail)
+                .with("field", field.as_str())
+                .with("cidr", cidr.to_string())
+        }
+        Rejection::PoolDraining { tenant, pool } => {
+            let detail = format!("The pool {pool} of tenant {tenant} hands out nothing new.");
+            Problem::new(Code::PoolDraining, detail)
+                .with("tenant", tenant.as_str())
+                .with("pool", pool.as_str())
         }
         Rejection::TooMany { what, count, limit } => Problem::new(
             Code::TooMany,

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use allocator::answer::FieldProblem;
-use allocator::command::{self, Exclusion, Gateway};
+use allocator::command::{self, Exclusion, Gateway, Range};
 use allocator::name::{
     self, DESCRIPTION_BYTES_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX,
     NAME_ALLOWED, Name, OWNER_ALLOWED, Owner,
@@ -194,7 +194,7 @@ impl Check {
             &reason_field,
             exclusion.reason.as_deref().unwrap_or_default(),
         );
-        let (first, last) = range?;
+        let Range { first, last } = range?;
         Ok(Exclusion {
             first,
             last,
@@ -204,16 +204,14 @@ impl Check {
     }
 
     /// First and last address of a CIDR, an address or `first-last`.
-    fn range(&mut self, field: &str, text: &str) -> Checked<(Address, Address)> {
+    pub(crate) fn range(&mut self, field: &str, text: &str) -> Checked<Range> {
         if text.contains('/') {
-            return self
-                .prefix(field, text)
-                .map(|prefix| (prefix.first(), prefix.last()));
+            return self.prefix(field, text).map(Range::from);
         }
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         match (first.parse::<Address>(), last.parse::<Address>()) {
             (Ok(first), Ok(last)) if Family::of(first) == Family::of(last) && first <= last => {
-                Ok((first, last))
+                Ok(Range { first, last })
             }
             (Ok(_), Ok(_)) => self.refuse(
                 field,
@@ -280,6 +278,19 @@ impl Check {
         }
         Ok(text.into())
     }
+}
+
+/// Every item checked, also after the first that fails.
+pub(crate) fn each<T, U>(
+    items: &[T],
+    mut check: impl FnMut(usize, &T) -> Checked<U>,
+) -> Checked<Vec<U>> {
+    let checked: Vec<Checked<U>> = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| check(index, item))
+        .collect();
+    checked.into_iter().collect()
 }
 
 /// What a CIDR looks like, for messages.

@@ -7,7 +7,7 @@ use allocator::prefix::Family;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::check::{Check, Checked};
+use super::check::{Check, Checked, each};
 use crate::fields::{Ignored, Labels, PoolRef};
 use crate::headers;
 use crate::json;
@@ -31,6 +31,9 @@ pub struct ClaimCreate {
     /// Exactly this block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cidr: Option<String>,
+    /// Where the block must lie: at most 16 CIDRs, addresses or ranges `first-last`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
     /// The family as a check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::scalar::family_schema)]
@@ -117,6 +120,9 @@ impl ClaimCreate {
                 "either prefixLength or cidr",
             );
         }
+        let within = each(&self.within, |index, item| {
+            check.range(&format!("within[{index}]"), item)
+        });
         let owner = check.optional_owner("owner", self.owner.as_deref());
         let labels = check.labels("labels", &self.labels);
         let annotations = check.labels("annotations", &self.annotations);
@@ -127,6 +133,7 @@ impl ClaimCreate {
             pool: pool?,
             prefix_length: prefix_length?,
             cidr: cidr?,
+            within: within?,
             family: self.family,
             owner: owner?,
             life: ClaimLife {

@@ -1,13 +1,13 @@
 //! Pools as asked for.
 
-use allocator::command::{ChildBlock, Command, PoolCidr, PoolSource, PoolSpec};
+use allocator::command::{ChildBlock, Command, PoolCidr, PoolSource, PoolSpec, Strategy};
 use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Family;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::check::{Check, Checked};
+use super::check::{Check, Checked, each};
 use crate::fields::{self, Exclusion, Ignored, Labels, PoolRef};
 use crate::json;
 use crate::problem::Problem;
@@ -55,6 +55,20 @@ pub struct PoolCreate {
     /// What a claim that names no length gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_prefix_length: Option<u8>,
+    /// Which free block is handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = crate::scalar::strategy_schema)]
+    pub strategy: Option<Strategy>,
+    /// In a pool of single addresses: withhold those that no holder can use (in IPv4 the network and
+    /// broadcast addresses, in IPv6 the subnet-router anycast address).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usable_only: bool,
+    /// Refuse CIDRs that are neither RFC 1918 nor RFC 4193.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private_only: bool,
+    /// Hand out nothing new; what is held stays, and can be given back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
     /// What is withheld from allocation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Exclusion>,
@@ -134,6 +148,10 @@ impl PoolCreate {
             min_prefix_length: min?,
             max_prefix_length: max?,
             default_prefix_length: default?,
+            strategy: self.strategy.unwrap_or_default(),
+            usable_only: self.usable_only,
+            private_only: self.private_only,
+            drain: self.drain,
             exclude: exclude?,
             subnet: subnet?,
             gateway: gateway?,
@@ -175,22 +193,7 @@ impl PoolCreate {
             check.note(field, "is stated for a root pool", "only beside parent");
         }
         let space = check.name("space", self.space.as_deref().unwrap_or(SPACE_DEFAULT));
-        let cidrs = each(&self.cidrs, |index, item| {
-            let place = match (&item.subnet, &item.gateway) {
-                (None, None) => format!("cidrs[{index}]"),
-                _ => format!("cidrs[{index}].cidr"),
-            };
-            let cidr = check.prefix(&place, &item.cidr);
-            let subnet =
-                check.optional_prefix(&format!("cidrs[{index}].subnet"), item.subnet.as_deref());
-            let gateway =
-                check.optional_gateway(&format!("cidrs[{index}].gateway"), item.gateway.as_deref());
-            Ok(PoolCidr {
-                cidr: cidr?,
-                subnet: subnet?,
-                gateway: gateway?,
-            })
-        });
+        let cidrs = checked_cidrs(check, &self.cidrs);
         Ok(PoolSource::Root {
             space: Some(space?),
             cidrs: cidrs?,
@@ -233,12 +236,25 @@ impl PoolCreate {
     }
 }
 
-/// Every item checked, also after the first that fails.
-fn each<T, U>(items: &[T], mut check: impl FnMut(usize, &T) -> Checked<U>) -> Checked<Vec<U>> {
-    let checked: Vec<Checked<U>> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| check(index, item))
-        .collect();
-    checked.into_iter().collect()
+/// The blocks of a root pool.
+pub(super) fn checked_cidrs(
+    check: &mut Check,
+    cidrs: &[fields::PoolCidr],
+) -> Checked<Vec<PoolCidr>> {
+    each(cidrs, |index, item| {
+        let place = match (&item.subnet, &item.gateway) {
+            (None, None) => format!("cidrs[{index}]"),
+            _ => format!("cidrs[{index}].cidr"),
+        };
+        let cidr = check.prefix(&place, &item.cidr);
+        let subnet =
+            check.optional_prefix(&format!("cidrs[{index}].subnet"), item.subnet.as_deref());
+        let gateway =
+            check.optional_gateway(&format!("cidrs[{index}].gateway"), item.gateway.as_deref());
+        Ok(PoolCidr {
+            cidr: cidr?,
+            subnet: subnet?,
+            gateway: gateway?,
+        })
+    })
 }

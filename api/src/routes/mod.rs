@@ -42,6 +42,8 @@ pub enum Method {
     Get,
     /// Makes or does.
     Post,
+    /// Edits.
+    Patch,
     /// Removes.
     Delete,
 }
@@ -52,6 +54,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -61,6 +64,7 @@ impl Method {
         match self {
             Self::Get => &["GET", "HEAD"],
             Self::Post => &["POST"],
+            Self::Patch => &["PATCH"],
             Self::Delete => &["DELETE"],
         }
     }

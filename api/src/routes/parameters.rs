@@ -26,6 +26,13 @@ pub(super) const REVISIONS: Values = Values::Number {
     max: u64::MAX >> 11,
 };
 
+/// Of a change to a pool that somebody has looked at.
+pub(super) const IF_REVISION: &[Parameter] = &[header(
+    "If-Revision",
+    REVISIONS,
+    "Only if the pool has this `status.revision`; else 412.",
+)];
+
 /// What every read takes.
 pub(super) const READING: &[Parameter] = &[
     query(

@@ -1,10 +1,10 @@
 //! The table itself.
 
-use super::Method::{Delete, Get, Post};
+use super::Method::{Delete, Get, Patch, Post};
 use super::ResponseBody::{Json, ListOf, Other};
 use super::parameters::{
-    ALLOCATION_FILTERS, CLAIM_FILTERS, DRY_RUN, IN_SPACE, PAGING, POOL_FILTERS, READING, REVISIONS,
-    header, query,
+    ALLOCATION_FILTERS, CLAIM_FILTERS, DRY_RUN, IF_REVISION, IN_SPACE, PAGING, POOL_FILTERS,
+    READING, REVISIONS, header, query,
 };
 use super::{Operation, Response, Values};
 use crate::problem::Code;
@@ -78,6 +78,17 @@ pub const OPERATIONS: &[Operation] = &[
         problems: &[Code::TenantNotFound],
     },
     Operation {
+        id: "tenant_edit",
+        method: Patch,
+        path: "/v1/tenants/{tenant}",
+        tag: "Tenants",
+        summary: "Edits a tenant; what it holds above a new bound stays.",
+        parameters: &[DRY_RUN],
+        request: Some("TenantPatch"),
+        responses: &[ok("Tenant", "The tenant as it is now.")],
+        problems: &[Code::TenantNotFound],
+    },
+    Operation {
         id: "tenant_delete",
         method: Delete,
         path: "/v1/tenants/{tenant}",
@@ -104,10 +115,12 @@ pub const OPERATIONS: &[Operation] = &[
             Code::AlreadyExists,
             Code::CidrOverlap,
             Code::AddressTaken,
+            Code::PoolDraining,
             Code::TooMany,
             Code::PrefixLengthOutOfBounds,
             Code::FamilyMismatch,
             Code::GatewayNotInSubnet,
+            Code::NotPrivate,
             Code::PoolExhausted,
         ],
     },
@@ -134,19 +147,33 @@ pub const OPERATIONS: &[Operation] = &[
         problems: &[Code::TenantNotFound, Code::PoolNotFound],
     },
     Operation {
+        id: "pool_edit",
+        method: Patch,
+        path: "/v1/tenants/{tenant}/pools/{pool}",
+        tag: "Pools",
+        summary: "Edits a pool: its policy, and its CIDRs. Nobody is renumbered.",
+        parameters: &[DRY_RUN, IF_REVISION],
+        request: Some("PoolPatch"),
+        responses: &[ok("Pool", "The pool as it is now.")],
+        problems: &[
+            Code::TenantNotFound,
+            Code::PoolNotFound,
+            Code::CidrOverlap,
+            Code::PoolInUse,
+            Code::TooMany,
+            Code::RevisionMismatch,
+            Code::FamilyMismatch,
+            Code::GatewayNotInSubnet,
+            Code::NotPrivate,
+        ],
+    },
+    Operation {
         id: "pool_delete",
         method: Delete,
         path: "/v1/tenants/{tenant}/pools/{pool}",
         tag: "Pools",
         summary: "Removes a pool that holds nothing; a child's block goes back to its parent in the same write.",
-        parameters: &[
-            DRY_RUN,
-            &[header(
-                "If-Revision",
-                REVISIONS,
-                "Only if the pool has this `status.revision`; else 412.",
-            )],
-        ],
+        parameters: &[DRY_RUN, IF_REVISION],
         request: None,
         responses: &[ok("Pool", "It was removed: as it last was.")],
         problems: &[
@@ -229,6 +256,7 @@ pub const OPERATIONS: &[Operation] = &[
             Code::PoolNotFound,
             Code::ClaimMismatch,
             Code::AddressTaken,
+            Code::PoolDraining,
             Code::PrefixLengthOutOfBounds,
             Code::FamilyMismatch,
             Code::PoolExhausted,
@@ -254,6 +282,17 @@ pub const OPERATIONS: &[Operation] = &[
         parameters: &[READING],
         request: None,
         responses: &[ok("Claim", "The claim.")],
+        problems: &[Code::TenantNotFound, Code::ClaimNotFound],
+    },
+    Operation {
+        id: "claim_edit",
+        method: Patch,
+        path: "/v1/tenants/{tenant}/claims/{claim}",
+        tag: "Claims",
+        summary: "Edits what a claim says of itself; what it asked for stays.",
+        parameters: &[DRY_RUN],
+        request: Some("ClaimPatch"),
+        responses: &[ok("Claim", "The claim as it is now.")],
         problems: &[Code::TenantNotFound, Code::ClaimNotFound],
     },
     Operation {
@@ -332,6 +371,7 @@ pub const OPERATIONS: &[Operation] = &[
             Code::ClaimNotFound,
             Code::ClaimMismatch,
             Code::AddressTaken,
+            Code::PoolDraining,
             Code::GenerationStale,
             Code::PrefixLengthOutOfBounds,
             Code::FamilyMismatch,

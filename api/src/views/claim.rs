@@ -26,6 +26,9 @@ pub struct Claim {
     /// The block that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cidr: Option<Cidr>,
+    /// Where the block had to lie.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<String>,
     /// The family, where it was stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::scalar::family_schema)]
@@ -117,6 +120,7 @@ impl From<&ClaimView> for Claim {
             pool: PoolRef::from(&spec.pool),
             prefix_length: spec.prefix_length,
             cidr: spec.cidr.map(Cidr),
+            within: spec.within.iter().map(ToString::to_string).collect(),
             family: spec.family,
             owner: spec.owner.clone(),
             ttl_seconds: spec.life.ttl_seconds,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use allocator::command::{self, ChildBlock, Gateway, PoolSource};
+use allocator::command::{self, ChildBlock, Gateway, PoolSource, Strategy};
 use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
@@ -54,6 +54,19 @@ pub struct Pool {
     /// What a claim that names no length gets, as stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_prefix_length: Option<u8>,
+    /// Which free block is handed out.
+    #[serde(default)]
+    #[schema(schema_with = crate::scalar::strategy_schema)]
+    pub strategy: Strategy,
+    /// Addresses that no holder can use are withheld.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub usable_only: bool,
+    /// Every CIDR is RFC 1918 or RFC 4193.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private_only: bool,
+    /// Nothing new is handed out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
     /// What is withheld from allocation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Exclusion>,
@@ -134,6 +147,9 @@ pub struct PoolStatus {
     pub children: u64,
     /// Its claims by phase.
     pub claims: ClaimCounts,
+    /// Claims and child pools that its present policy would not have allowed.
+    #[serde(default)]
+    pub out_of_policy: u64,
     /// The revision at which it was made or last edited.
     pub revision: u64,
     /// The revision at which what it holds last changed.
@@ -151,6 +167,8 @@ pub struct PoolStatus {
 pub enum PoolPhase {
     /// It can.
     Ready,
+    /// It hands out nothing new.
+    Draining,
     /// No block of its default length is free (where it has none: no address).
     Exhausted,
 }
@@ -159,6 +177,7 @@ impl fmt::Display for PoolPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ready => "Ready",
+            Self::Draining => "Draining",
             Self::Exhausted => "Exhausted",
         })
     }
@@ -251,6 +270,10 @@ impl From<&PoolView> for Pool {
             min_prefix_length: spec.min_prefix_length,
             max_prefix_length: spec.max_prefix_length,
             default_prefix_length: spec.default_prefix_length,
+            strategy: spec.strategy,
+            usable_only: spec.usable_only,
+            private_only: spec.private_only,
+            drain: spec.drain,
             exclude: spec.exclude.iter().map(Exclusion::from).collect(),
             subnet: spec.subnet.map(Cidr),
             gateway: spec.gateway.map(gateway_text),
@@ -270,9 +293,10 @@ impl From<&PoolView> for Pool {
 impl From<&PoolView> for PoolStatus {
     fn from(view: &PoolView) -> Self {
         Self {
-            phase: match view.exhausted_since_ms {
-                None => PoolPhase::Ready,
-                Some(_) => PoolPhase::Exhausted,
+            phase: match (view.draining_since_ms, view.exhausted_since_ms) {
+                (Some(_), _) => PoolPhase::Draining,
+                (None, Some(_)) => PoolPhase::Exhausted,
+                (None, None) => PoolPhase::Ready,
             },
             allocated_cidrs: view.cidrs.iter().map(|one| Cidr(one.cidr)).collect(),
             cidrs: view.cidrs.iter().map(ResolvedCidr::from).collect(),
@@ -293,6 +317,7 @@ impl From<&PoolView> for PoolStatus {
                 in_use: view.claims.in_use,
                 released: view.claims.released,
             },
+            out_of_policy: view.out_of_policy,
             revision: view.revision,
             content_revision: view.content_revision,
             created_at: Time(view.created_at_ms),
@@ -316,6 +341,14 @@ fn conditions(view: &PoolView) -> Vec<Condition> {
         message,
         view.created_at_ms,
     )];
+    if let Some(since_ms) = view.draining_since_ms {
+        conditions.push(Condition::holds(
+            "Draining",
+            "DrainAsked",
+            "nothing new is handed out".to_owned(),
+            since_ms,
+        ));
+    }
     if let Some(since_ms) = view.exhausted_since_ms {
         let message = match view.default_prefix_length {
             Some(length) => format!("no /{length} is free"),
@@ -324,6 +357,15 @@ fn conditions(view: &PoolView) -> Vec<Condition> {
         conditions.push(Condition::holds(
             "Exhausted",
             "NoFreeBlock",
+            message,
+            since_ms,
+        ));
+    }
+    if let Some(since_ms) = view.out_of_policy_since_ms {
+        let message = format!("{} holders stay as they are", view.out_of_policy);
+        conditions.push(Condition::holds(
+            "OutOfPolicy",
+            "PolicyEdited",
             message,
             since_ms,
         ));

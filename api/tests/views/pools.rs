@@ -25,6 +25,7 @@ fn a_root_pool() {
             }
           ],
           "minPrefixLength": 24,
+          "strategy": "FirstFit",
           "exclude": [
             {
               "addresses": "10.0.0.0/24",
@@ -75,6 +76,7 @@ fn a_root_pool() {
               "inUse": 0,
               "released": 0
             },
+            "outOfPolicy": 0,
             "revision": 4,
             "contentRevision": 9,
             "createdAt": "2026-03-01T12:00:00.000Z",
@@ -104,6 +106,7 @@ fn a_child_pool_that_is_full() {
           "prefixLength": 24,
           "owner": "node-7",
           "minPrefixLength": 24,
+          "strategy": "FirstFit",
           "gateway": "first",
           "labels": {
             "env": "prod"
@@ -148,6 +151,7 @@ fn a_child_pool_that_is_full() {
               "inUse": 0,
               "released": 0
             },
+            "outOfPolicy": 0,
             "revision": 4,
             "contentRevision": 9,
             "createdAt": "2026-03-01T12:00:00.000Z",

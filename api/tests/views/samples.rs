@@ -62,33 +62,28 @@ pub(crate) fn capacity() -> Capacity {
 pub(crate) fn root() -> PoolView {
     PoolView {
         spec: PoolSpec {
-            tenant: name("acme"),
-            name: name("p"),
-            source: PoolSource::Root {
-                space: Some(name("default")),
-                cidrs: vec![PoolCidr {
-                    cidr: block("10.0.0.0/16"),
-                    subnet: None,
-                    gateway: Some(Gateway::Last),
-                }],
-            },
-            family: None,
-            owner: None,
             min_prefix_length: Some(24),
-            max_prefix_length: None,
-            default_prefix_length: None,
             exclude: vec![Exclusion {
                 first: "10.0.0.0".parse().unwrap(),
                 last: "10.0.0.255".parse().unwrap(),
                 reason: "infrastructure".into(),
                 text: "10.0.0.0/24".into(),
             }],
-            subnet: None,
             gateway: Some(Gateway::First),
             life: allocator::life::PoolLife::default(),
             labels: labels(),
-            annotations: Labels::new(),
-            description: "".into(),
+            ..PoolSpec::new(
+                name("acme"),
+                name("p"),
+                PoolSource::Root {
+                    space: Some(name("default")),
+                    cidrs: vec![PoolCidr {
+                        cidr: block("10.0.0.0/16"),
+                        subnet: None,
+                        gateway: Some(Gateway::Last),
+                    }],
+                },
+            )
         },
         space: name("default"),
         cidrs: vec![PoolCidrView {
@@ -110,6 +105,9 @@ pub(crate) fn root() -> PoolView {
         fragmentation_e4: 4_960,
         largest_free_prefix_length: Some(17),
         exhausted_since_ms: None,
+        draining_since_ms: None,
+        out_of_policy: 0,
+        out_of_policy_since_ms: None,
         children: 0,
         claims: ClaimCounts {
             allocated: 2,
@@ -143,20 +141,17 @@ pub(crate) fn child() -> PoolView {
 pub(crate) fn claim() -> ClaimView {
     ClaimView {
         spec: ClaimSpec {
-            tenant: name("acme"),
-            name: name("web-1"),
-            pool: PoolRef {
-                tenant: None,
-                name: name("p"),
-            },
-            prefix_length: None,
-            cidr: None,
-            family: None,
             owner: Some(Owner::new("node-7/eth0").unwrap()),
             life: allocator::life::ClaimLife::default(),
             labels: labels(),
-            annotations: Labels::new(),
-            description: "".into(),
+            ..ClaimSpec::new(
+                name("acme"),
+                name("web-1"),
+                PoolRef {
+                    tenant: None,
+                    name: name("p"),
+                },
+            )
         },
         pool_tenant: name("acme"),
         pool: name("p"),

@@ -202,22 +202,14 @@ impl Job {
 
     fn command(&self) -> Command {
         match self {
-            Self::Claim { name, .. } => Command::ClaimCreate(Box::new(ClaimSpec {
-                tenant: tenant(),
-                name: name.clone(),
-                pool: PoolRef {
+            Self::Claim { name, .. } => Command::ClaimCreate(Box::new(ClaimSpec::new(
+                tenant(),
+                name.clone(),
+                PoolRef {
                     tenant: None,
                     name: pool(),
                 },
-                prefix_length: None,
-                cidr: None,
-                family: None,
-                owner: None,
-                life: allocator::life::ClaimLife::default(),
-                labels: Labels::new(),
-                annotations: Labels::new(),
-                description: "".into(),
-            })),
+            ))),
             Self::Release { name, held } => Command::ClaimRelease(ClaimRelease {
                 tenant: tenant(),
                 name: name.clone(),
@@ -260,10 +252,10 @@ fn tenant_create() -> Command {
 
 fn pool_create() -> Result<Command> {
     let cidr: Prefix = POOL.parse().map_err(|_| anyhow!("{POOL} is not a CIDR"))?;
-    Ok(Command::PoolCreate(Box::new(PoolSpec {
-        tenant: tenant(),
-        name: pool(),
-        source: PoolSource::Root {
+    Ok(Command::PoolCreate(Box::new(PoolSpec::new(
+        tenant(),
+        pool(),
+        PoolSource::Root {
             space: None,
             cidrs: vec![PoolCidr {
                 cidr,
@@ -271,17 +263,5 @@ fn pool_create() -> Result<Command> {
                 gateway: None,
             }],
         },
-        family: None,
-        owner: None,
-        min_prefix_length: None,
-        max_prefix_length: None,
-        default_prefix_length: None,
-        exclude: Vec::new(),
-        subnet: None,
-        gateway: None,
-        life: allocator::life::PoolLife::default(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: "".into(),
-    })))
+    ))))
 }

@@ -4,6 +4,7 @@ use allocator::name::Name;
 use api::requests::{Batch, BatchOperation, ClaimConfirm, ClaimCreate, ClaimRenew, generated_name};
 use api::views::{self, Claim, List};
 use rand::Rng;
+use serde::Serialize;
 
 use super::Filter;
 use crate::request::{Request, Safety};
@@ -91,6 +92,20 @@ impl Client {
     ) -> Result<Answer<Claim>, Error> {
         let path = format!("/v1/tenants/{tenant}/claims/{claim}/renew");
         self.mutate(Request::post(path, Safety::Repeatable).json(renew)?)
+            .await
+    }
+
+    /// Edits what a claim says of itself, by a merge patch (RFC 7396).
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn claim_edit(
+        &self,
+        tenant: &Name,
+        claim: &Name,
+        patch: &impl Serialize,
+    ) -> Result<Answer<Claim>, Error> {
+        self.mutate(Request::patch(format!("/v1/tenants/{tenant}/claims/{claim}")).json(patch)?)
             .await
     }
 

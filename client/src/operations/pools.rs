@@ -4,6 +4,7 @@ use allocator::name::Name;
 use api::headers;
 use api::requests::PoolCreate;
 use api::views::{Free, List, Pool, PoolTree};
+use serde::Serialize;
 
 use super::{Filter, FreeBlocks};
 use crate::request::{Request, Safety};
@@ -44,6 +45,23 @@ impl Client {
     /// [`Error`].
     pub async fn pool_show(&self, tenant: &Name, pool: &Name) -> Result<Answer<Pool>, Error> {
         self.read(Request::get(format!("/v1/tenants/{tenant}/pools/{pool}")))
+            .await
+    }
+
+    /// Edits a pool by a merge patch (RFC 7396), where `if_revision` is given only if it has that
+    /// revision.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_edit(
+        &self,
+        tenant: &Name,
+        pool: &Name,
+        patch: &impl Serialize,
+        if_revision: Option<u64>,
+    ) -> Result<Answer<Pool>, Error> {
+        let request = Request::patch(format!("/v1/tenants/{tenant}/pools/{pool}")).json(patch)?;
+        self.mutate(request.header(headers::IF_REVISION, if_revision))
             .await
     }
 

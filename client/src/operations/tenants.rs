@@ -3,6 +3,7 @@
 use allocator::name::Name;
 use api::requests::TenantCreate;
 use api::views::{List, Tenant};
+use serde::Serialize;
 
 use super::Filter;
 use crate::request::{Request, Safety};
@@ -33,6 +34,19 @@ impl Client {
     /// [`Error`].
     pub async fn tenant_show(&self, tenant: &Name) -> Result<Answer<Tenant>, Error> {
         self.read(Request::get(format!("/v1/tenants/{tenant}")))
+            .await
+    }
+
+    /// Edits a tenant by a merge patch (RFC 7396).
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn tenant_edit(
+        &self,
+        tenant: &Name,
+        patch: &impl Serialize,
+    ) -> Result<Answer<Tenant>, Error> {
+        self.mutate(Request::patch(format!("/v1/tenants/{tenant}")).json(patch)?)
             .await
     }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod edit;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
+pub(crate) use edit::{AboutEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use shared::{
-    About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
+    About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy, Strategy,
 };
 
 /// ipamd from the command line.
@@ -127,6 +129,14 @@ pub(crate) enum TenantCommand {
         #[arg(value_parser = name)]
         name: Name,
     },
+    /// Edits a tenant
+    Edit {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        edit: TenantEdit,
+    },
     /// Removes a tenant that is empty
     #[command(visible_alias = "rm")]
     Delete {
@@ -204,6 +214,21 @@ pub(crate) enum PoolCommand {
         #[arg(long)]
         count: bool,
     },
+    /// Edits a pool; nobody is renumbered
+    Edit(Box<PoolEdit>),
+    /// Adds and removes CIDRs of a root pool; one that holds something stays
+    Resize(PoolResize),
+    /// Stops a pool from handing out anything new
+    Drain {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Let it hand out again
+        #[arg(long)]
+        end: bool,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
     /// Removes a pool that holds nothing
     #[command(visible_alias = "rm")]
     Delete {
@@ -255,6 +280,18 @@ pub(crate) struct PoolCreate {
     /// What a claim that names no length gets
     #[arg(long, value_name = "LENGTH")]
     pub(crate) default_length: Option<u8>,
+    /// Which free block is handed out; the lowest one where absent
+    #[arg(long, value_enum)]
+    pub(crate) strategy: Option<Strategy>,
+    /// Withhold the addresses that no holder can use
+    #[arg(long)]
+    pub(crate) usable_only: bool,
+    /// Refuse CIDRs that are not private
+    #[arg(long)]
+    pub(crate) private_only: bool,
+    /// Hand out nothing yet
+    #[arg(long)]
+    pub(crate) drain: bool,
     /// A CIDR, an address or a range FIRST-LAST to withhold; may be repeated
     #[arg(long, value_name = "ADDRESSES")]
     pub(crate) exclude: Vec<String>,
@@ -310,6 +347,16 @@ pub(crate) enum ClaimCommand {
         #[arg(value_parser = name)]
         name: Name,
     },
+    /// Edits what a claim says of itself
+    Edit {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        #[command(flatten)]
+        about: AboutEdit,
+        #[command(flatten)]
+        dry_run: DryRun,
+    },
     /// Tells that the holder uses its block
     Confirm {
         /// Its name
@@ -348,6 +395,9 @@ pub(crate) struct ClaimCreate {
     /// Exactly this block
     #[arg(long, value_name = "CIDR")]
     pub(crate) cidr: Option<String>,
+    /// A CIDR, an address or a range FIRST-LAST in which to take it; may be repeated
+    #[arg(long, value_name = "ADDRESSES")]
+    pub(crate) within: Vec<String>,
     /// The family, as a check
     #[arg(long, value_enum)]
     pub(crate) family: Option<Family>,

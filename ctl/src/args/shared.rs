@@ -95,6 +95,20 @@ pub(crate) enum Family {
     IPv6,
 }
 
+/// Which free block a pool hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum Strategy {
+    /// The one with the lowest address
+    FirstFit,
+    /// The one in the smallest hole
+    BestFit,
+    /// The next one after the last that was handed out
+    NextFit,
+    /// The lowest one in the CIDR of which the smallest share is held
+    LeastUtilized,
+}
+
 /// Where a holding is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
@@ -172,7 +186,7 @@ pub(super) fn pool_ref(text: &str) -> Result<PoolRef, String> {
     })
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("not of the form KEY=VALUE".to_owned()),

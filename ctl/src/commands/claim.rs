@@ -64,6 +64,11 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             let answer = writer.claim_renew(tenant, &name, &renew).await?;
             context.changed("claim", &answer, "renewed", holding.dry_run)
         }
+        ClaimCommand::Edit {
+            name,
+            about,
+            dry_run,
+        } => super::edit::claim(context, &name, &about, dry_run).await,
         ClaimCommand::Release(release) => match &release.selector {
             Some(selector) => release_selected(context, tenant, &release, selector).await,
             None => release_named(context, tenant, &release).await,
@@ -82,6 +87,7 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         pool: create.pool.clone(),
         prefix_length: create.length,
         cidr: create.cidr.clone(),
+        within: create.within.clone(),
         family: create.family.map(Into::into),
         owner: create.owner.clone(),
         ttl_seconds: create.ttl,

@@ -3,6 +3,7 @@
 mod allocation;
 mod claim;
 mod cluster;
+mod edit;
 mod pool;
 mod tenant;
 
@@ -13,7 +14,7 @@ use api::views::List;
 use clap::CommandFactory;
 use client::{Answer, Client, Error, Filter};
 
-use crate::args::{About, Cli, Command, DryRun, Family, Narrow, Paging, Phase, Purpose};
+use crate::args::{About, Cli, Command, DryRun, Family, Narrow, Paging, Phase, Purpose, Strategy};
 use crate::failure::Failure;
 use crate::output::{self, Output, Row};
 use crate::settings::Settings;
@@ -181,6 +182,17 @@ impl Family {
         match self {
             Self::IPv4 => "IPv4",
             Self::IPv6 => "IPv6",
+        }
+    }
+}
+
+impl From<Strategy> for allocator::command::Strategy {
+    fn from(strategy: Strategy) -> Self {
+        match strategy {
+            Strategy::FirstFit => Self::FirstFit,
+            Strategy::BestFit => Self::BestFit,
+            Strategy::NextFit => Self::NextFit,
+            Strategy::LeastUtilized => Self::LeastUtilized,
         }
     }
 }

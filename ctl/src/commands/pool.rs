@@ -53,6 +53,11 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
             };
             free(context, tenant, &name, which).await
         }
+        PoolCommand::Edit(edit) => super::edit::pool(context, &edit).await,
+        PoolCommand::Resize(resize) => super::edit::resize(context, &resize).await,
+        PoolCommand::Drain { name, end, dry_run } => {
+            super::edit::drain(context, &name, !end, dry_run).await
+        }
         PoolCommand::Delete {
             name,
             if_revision,
@@ -96,6 +101,10 @@ fn document(create: &PoolCreate) -> Result<requests::PoolCreate, Failure> {
         min_prefix_length: create.min_length,
         max_prefix_length: create.max_length,
         default_prefix_length: create.default_length,
+        strategy: create.strategy.map(Into::into),
+        usable_only: create.usable_only,
+        private_only: create.private_only,
+        drain: create.drain,
         exclude: create
             .exclude
             .iter()

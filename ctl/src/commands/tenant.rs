@@ -24,6 +24,7 @@ pub(super) async fn run(context: &Context, command: TenantCommand) -> Result<(),
         TenantCommand::Show { name } => context
             .output
             .one(&context.client.tenant_show(&name).await?.body),
+        TenantCommand::Edit { name, edit } => super::edit::tenant(context, &name, &edit).await,
         TenantCommand::Delete { name, destroy } => {
             confirm(
                 &format!("tenant {name} will be deleted"),

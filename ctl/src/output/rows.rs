@@ -51,6 +51,7 @@ impl Row for Pool {
         wide_column("OWNER"),
         wide_column("CHILDREN"),
         wide_column("CLAIMS"),
+        wide_column("STRATEGY"),
         wide_column("LARGEST"),
         wide_column("LABELS"),
     ];
@@ -96,6 +97,7 @@ impl Row for Pool {
                 .unwrap_or_default(),
             status.children.to_string(),
             status.claims.allocated.to_string(),
+            self.strategy.to_string(),
             status
                 .largest_free_prefix_length
                 .map(|length| format!("/{length}"))
@@ -319,10 +321,10 @@ mod tests {
             child   IPv4     10.0.0.0/16,10.1.0.0/16   -        -           -       25.07%   Exhausted   5m
         "#]],
             &expect![[r#"
-            NAME    FAMILY   CIDRS                     LENGTH   AVAILABLE   TOTAL   UTIL     PHASE       AGE   SPACE     PARENT   OWNER   CHILDREN   CLAIMS   LARGEST   LABELS
-            p       IPv4     10.0.0.0/16,10.1.0.0/16   /24      384         512     25.07%   Ready       5m    default   -        -       1          2        /16       env=prod
-            child   IPv4     10.0.0.0/16,10.1.0.0/16   -        -           -       25.07%   Exhausted   5m    default   p        -       1          2        /16       env=prod
-        "#]],
+                NAME    FAMILY   CIDRS                     LENGTH   AVAILABLE   TOTAL   UTIL     PHASE       AGE   SPACE     PARENT   OWNER   CHILDREN   CLAIMS   STRATEGY   LARGEST   LABELS
+                p       IPv4     10.0.0.0/16,10.1.0.0/16   /24      384         512     25.07%   Ready       5m    default   -        -       1          2        FirstFit   /16       env=prod
+                child   IPv4     10.0.0.0/16,10.1.0.0/16   -        -           -       25.07%   Exhausted   5m    default   p        -       1          2        FirstFit   /16       env=prod
+            "#]],
         );
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use allocator::name::Name;
+use api::headers::MERGE_PATCH;
 use api::problem::{Code, Problem};
 use api::requests::path;
 use axum::body::{Body, Bytes};
@@ -172,7 +173,7 @@ impl Call {
     /// `unsupported_media_type`, `too_large`, `request_timeout`; `invalid_json` when the connection
     /// broke off.
     pub(super) async fn body(&mut self, limits: &Limits) -> Result<Bytes, Problem> {
-        require_json(&self.parts.headers)?;
+        require_json(&self.parts.method, &self.parts.headers)?;
         let expects = self.parts.headers.contains_key(EXPECT);
         let body = self.take_body();
         tokio::time::timeout(
@@ -221,12 +222,13 @@ pub(super) fn source(extensions: &hyper::http::Extensions) -> String {
         .unwrap_or_default()
 }
 
-/// JSON in UTF-8 (RFC 8259 §8.1), as it is.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// JSON in UTF-8 (RFC 8259 §8.1), as it is; an edit may say that it is a merge patch.
+fn require_json(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers
         .get(CONTENT_TYPE)
         .map(|value| value.to_str().unwrap_or("not ASCII"));
-    if !given.is_some_and(is_json) {
+    let patch = method == Method::PATCH;
+    if !given.is_some_and(|given| is_json(given) || (patch && is_of(given, MERGE_PATCH))) {
         return Err(Problem::unsupported_media_type(given));
     }
     for encoding in headers.get_all(CONTENT_ENCODING) {
@@ -239,9 +241,13 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn is_json(content_type: &str) -> bool {
+    is_of(content_type, "application/json")
+}
+
+fn is_of(content_type: &str, media_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    essence.eq_ignore_ascii_case("application/json")
+    essence.eq_ignore_ascii_case(media_type)
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
                 value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")

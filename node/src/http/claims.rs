@@ -6,7 +6,7 @@ use allocator::name::Name;
 use api::headers::IDEMPOTENCY_KEY;
 use api::problem::{Code, Problem, Viewer};
 use api::requests::query::{ClaimList, Mutation, Reading, Release};
-use api::requests::{ClaimConfirm, ClaimCreate, ClaimRenew, Naming};
+use api::requests::{ClaimConfirm, ClaimCreate, ClaimPatch, ClaimRenew, Naming};
 use api::views::{Claim, List};
 use hyper::StatusCode;
 
@@ -88,6 +88,16 @@ pub(super) async fn claim_show(server: &Server, call: Call) -> Answered {
     })
     .await?;
     Ok(answer::json(StatusCode::OK, &Claim::from(&claim), stamp))
+}
+
+pub(super) async fn claim_edit(server: &Server, mut call: Call) -> Answered {
+    let (tenant, name) = (call.path_name("tenant")?, call.path_name("claim")?);
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = ClaimPatch::parse(&body, &tenant, &name)?;
+    write(server, &call, command, dry_run)
+        .await?
+        .reply(Viewer::Tenant(&tenant))
 }
 
 pub(super) async fn claim_release(server: &Server, call: Call) -> Answered {
@@ -178,6 +188,9 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
         | Outcome::PoolCreated(_)
         | Outcome::PoolRepeated(_)
         | Outcome::PoolDeleted(_)
+        | Outcome::TenantEdited(_)
+        | Outcome::PoolEdited(_)
+        | Outcome::ClaimEdited(_)
         | Outcome::Batch(_) => {}
     }
 }

@@ -3,8 +3,8 @@
 use allocator::command::Command;
 use api::headers::IF_REVISION;
 use api::problem::Viewer;
-use api::requests::PoolCreate;
 use api::requests::query::{self, Mutation, PoolList, Reading};
+use api::requests::{PoolCreate, PoolPatch};
 use api::scalar::{Cidr, Decimal};
 use api::views::{Free, List, Pool, PoolTree};
 use hyper::StatusCode;
@@ -59,6 +59,17 @@ pub(super) async fn pool_show(server: &Server, call: Call) -> Answered {
     })
     .await?;
     Ok(answer::json(StatusCode::OK, &Pool::from(&pool), stamp))
+}
+
+pub(super) async fn pool_edit(server: &Server, mut call: Call) -> Answered {
+    let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let if_revision = call.header_revision(IF_REVISION)?;
+    let body = call.body(server.limits()).await?;
+    let command = PoolPatch::parse(&body, &tenant, &pool, if_revision)?;
+    write(server, &call, command, dry_run)
+        .await?
+        .reply(Viewer::Tenant(&tenant))
 }
 
 pub(super) async fn pool_delete(server: &Server, call: Call) -> Answered {

@@ -72,6 +72,7 @@ fn served(server: &Server, operation: &'static Operation) -> MethodRouter {
     let method = match operation.method {
         Method::Get => MethodFilter::GET,
         Method::Post => MethodFilter::POST,
+        Method::Patch => MethodFilter::PATCH,
         Method::Delete => MethodFilter::DELETE,
     };
     let methods = on(method, move |params: Params, request: Request| {
@@ -103,6 +104,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "tenant_show" => (Kind::Read, |server, call| {
             Box::pin(tenants::tenant_show(server, call))
         }),
+        "tenant_edit" => (Kind::Mutation, |server, call| {
+            Box::pin(tenants::tenant_edit(server, call))
+        }),
         "tenant_delete" => (Kind::Mutation, |server, call| {
             Box::pin(tenants::tenant_delete(server, call))
         }),
@@ -114,6 +118,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "pool_show" => (Kind::Read, |server, call| {
             Box::pin(pools::pool_show(server, call))
+        }),
+        "pool_edit" => (Kind::Mutation, |server, call| {
+            Box::pin(pools::pool_edit(server, call))
         }),
         "pool_delete" => (Kind::Mutation, |server, call| {
             Box::pin(pools::pool_delete(server, call))
@@ -132,6 +139,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "claim_show" => (Kind::Read, |server, call| {
             Box::pin(claims::claim_show(server, call))
+        }),
+        "claim_edit" => (Kind::Mutation, |server, call| {
+            Box::pin(claims::claim_edit(server, call))
         }),
         "claim_release" => (Kind::Mutation, |server, call| {
             Box::pin(claims::claim_release(server, call))

@@ -2,8 +2,8 @@
 
 use allocator::command::Command;
 use api::problem::Viewer;
-use api::requests::TenantCreate;
 use api::requests::query::{Mutation, Reading, TenantList};
+use api::requests::{TenantCreate, TenantPatch};
 use api::views::{List, Tenant};
 use hyper::StatusCode;
 
@@ -44,6 +44,16 @@ pub(super) async fn tenant_show(server: &Server, call: Call) -> Answered {
     })
     .await?;
     Ok(answer::json(StatusCode::OK, &Tenant::from(&tenant), stamp))
+}
+
+pub(super) async fn tenant_edit(server: &Server, mut call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let body = call.body(server.limits()).await?;
+    let command = TenantPatch::parse(&body, &tenant)?;
+    write(server, &call, command, dry_run)
+        .await?
+        .reply(Viewer::Admin)
 }
 
 pub(super) async fn tenant_delete(server: &Server, call: Call) -> Answered {

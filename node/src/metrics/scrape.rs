@@ -262,47 +262,35 @@ mod tests {
         for index in 0..count {
             let cidr = format!("10.0.{index}.0/24").parse().unwrap();
             commands.push(Command::PoolCreate(Box::new(PoolSpec {
-                tenant: tenant.clone(),
-                name: Name::new(&format!("p{index}")).unwrap(),
-                source: PoolSource::Root {
-                    space: None,
-                    cidrs: vec![PoolCidr {
-                        cidr,
-                        subnet: None,
-                        gateway: None,
-                    }],
-                },
-                family: None,
-                owner: None,
                 min_prefix_length: Some(24),
                 max_prefix_length: Some(32),
                 default_prefix_length: Some(32),
-                exclude: Vec::new(),
-                subnet: None,
-                gateway: None,
-                life: allocator::life::PoolLife::default(),
-                labels: Labels::new(),
-                annotations: Labels::new(),
-                description: "".into(),
+                ..PoolSpec::new(
+                    tenant.clone(),
+                    Name::new(&format!("p{index}")).unwrap(),
+                    PoolSource::Root {
+                        space: None,
+                        cidrs: vec![PoolCidr {
+                            cidr,
+                            subnet: None,
+                            gateway: None,
+                        }],
+                    },
+                )
             })));
         }
         let last = Name::new(&format!("p{}", count - 1)).unwrap();
         commands.push(Command::ClaimCreate(Box::new(
             allocator::command::ClaimSpec {
-                tenant: tenant.clone(),
-                name: Name::new("c").unwrap(),
-                pool: allocator::command::PoolRef {
-                    tenant: None,
-                    name: last,
-                },
                 prefix_length: Some(24),
-                cidr: None,
-                family: None,
-                owner: None,
-                life: allocator::life::ClaimLife::default(),
-                labels: Labels::new(),
-                annotations: Labels::new(),
-                description: "".into(),
+                ..allocator::command::ClaimSpec::new(
+                    tenant.clone(),
+                    Name::new("c").unwrap(),
+                    allocator::command::PoolRef {
+                        tenant: None,
+                        name: last,
+                    },
+                )
             },
         )));
         let envelope = |command| Envelope {

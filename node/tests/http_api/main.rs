@@ -5,6 +5,7 @@
 mod bad_input;
 mod contract;
 mod edge;
+mod edits;
 mod harness;
 mod headers;
 mod life;

@@ -6,7 +6,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use allocator::answer::{Outcome, Rejection};
-use allocator::command::{Command, Operation};
+use allocator::command::{Command, Operation, Strategy};
+use allocator::edit::{PoolChange, PoolEdit};
 use allocator::filter::ClaimFilter;
 use allocator::life::PoolLife;
 use allocator::prefix::Prefix;
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 use crate::support::{Harness, TENANT, block, name};
 
 use naive::{EndedBlocks, Model, ModelPool};
-pub(crate) use world::{One, World, commands};
+pub(crate) use world::{One, World, commands, strategies};
 
 /// The word of the model for a refusal.
 fn word(rejection: &Rejection) -> &'static str {
@@ -26,6 +27,7 @@ fn word(rejection: &Rejection) -> &'static str {
         Rejection::PrefixLengthOutOfBounds { .. } => "length",
         Rejection::InvalidField(_) => "outside",
         Rejection::AddressTaken { .. } => "taken",
+        Rejection::PoolDraining { .. } => "draining",
         Rejection::PoolExhausted { .. } => "exhausted",
         Rejection::GenerationStale { .. } => "stale",
         Rejection::ClaimNotFound { .. } => "no claim",
@@ -55,20 +57,25 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
-        let world = World::default();
+    fn new(strategy: Strategy) -> Self {
+        let world = World::new(strategy);
         let mut harness = Harness::default();
-        for command in World::setup() {
+        for command in world.setup() {
             harness.ok(command);
         }
-        let reserved = vec![block("10.0.0.2/31"), block("10.0.0.4/32")];
+        let withheld = (2..=4)
+            .map(|last| block(&format!("10.0.0.{last}/32")))
+            .collect();
         let pools = vec![
             ModelPool {
                 name: "pool0".into(),
                 blocks: vec![block("10.0.0.0/27"), block("10.0.9.0/27")],
                 parent: None,
                 default: 32,
-                reserved,
+                withheld,
+                drain: false,
+                min: None,
+                cursor: None,
                 life: World::lives()[0],
             },
             ModelPool {
@@ -76,13 +83,17 @@ impl Run {
                 blocks: vec![block("2001:db8::ffc0/122")],
                 parent: None,
                 default: 127,
-                reserved: vec![],
+                withheld: vec![],
+                drain: false,
+                min: None,
+                cursor: None,
                 life: World::lives()[1],
             },
         ];
         Self {
             harness,
             model: Model {
+                strategy,
                 pools,
                 ..Model::default()
             },
@@ -183,11 +194,12 @@ impl Run {
             }
             Command::Batch { operations, .. } => self.compare_atomic(operations, &result),
             Command::PoolCreate(spec) => self.compare_carve(spec, &result),
+            Command::PoolEdit(edit) => self.compare_edit(edit, &result),
             Command::PoolDelete { pool, .. } => {
                 let held = self
                     .model
                     .pool(pool.as_str())
-                    .map(|pool| self.model.held(pool).len() - pool.reserved.len());
+                    .map(|pool| self.model.holders(pool).len());
                 assert_eq!(result.is_ok(), held == Some(0), "{result:?}");
                 if result.is_ok() {
                     self.model.pools.retain(|there| there.name != pool.as_str());
@@ -292,8 +304,9 @@ impl Run {
         };
         let parent_name = parent.name.to_string();
         if let Some(there) = self.model.pool(&text) {
-            let same =
-                there.parent.as_ref() == Some(&parent_name) && there.blocks[0].length() == *length;
+            let same = there.parent.as_ref() == Some(&parent_name)
+                && there.blocks[0].length() == *length
+                && !there.drain;
             assert_eq!(result.is_ok(), same, "{result:?}");
             return;
         }
@@ -301,12 +314,15 @@ impl Run {
         let widest =
             parent.and_then(|parent| parent.blocks.iter().map(|block| block.length()).min());
         let family_bits = parent.map(|parent| parent.blocks[0].family().bits());
-        let allowed = widest.is_some_and(|widest| widest <= *length)
+        let allowed = parent.is_some_and(|parent| !parent.drain)
+            && parent.is_some_and(|parent| parent.min.is_none_or(|min| min <= *length))
+            && widest.is_some_and(|widest| widest <= *length)
             && family_bits.is_some_and(|bits| *length <= bits);
-        let free = if parent.is_some() && allowed {
-            self.model.first_free_or_swept(
+        let free = if allowed {
+            self.model.choose_or_sweep(
                 &parent_name,
                 *length,
+                &[],
                 &mut self.ended,
                 &self.world.generations,
             )
@@ -317,17 +333,62 @@ impl Run {
             (Some(free), Ok(Outcome::PoolCreated(view))) => {
                 assert_eq!(view.cidrs[0].cidr, free);
                 let default = free.family().bits();
+                self.model.handed_out(&parent_name, free);
                 self.model.pools.push(ModelPool {
                     name: text,
                     blocks: vec![free],
                     parent: Some(parent_name),
                     default,
-                    reserved: vec![],
+                    withheld: vec![],
+                    drain: false,
+                    min: None,
+                    cursor: None,
                     life: PoolLife::default(),
                 });
             }
             (None, Err(_)) => {}
             (free, result) => panic!("{free:?} {result:?}"),
+        }
+    }
+
+    fn compare_edit(&mut self, edit: &PoolEdit, result: &Result<Outcome, Rejection>) {
+        let Some(place) = self
+            .model
+            .pools
+            .iter()
+            .position(|pool| pool.name == edit.pool.as_str())
+        else {
+            assert!(matches!(result, Err(Rejection::PoolNotFound { .. })));
+            return;
+        };
+        let mut pool = self.model.pools[place].clone();
+        for change in &edit.changes {
+            match change {
+                PoolChange::Drain(drain) => pool.drain = *drain,
+                PoolChange::MinPrefixLength(min) => pool.min = *min,
+                PoolChange::Cidrs(cidrs) => {
+                    pool.blocks = cidrs.iter().map(|one| one.cidr).collect();
+                }
+                PoolChange::Exclude(exclude) => {
+                    let inside = |address: &Prefix| {
+                        let first = address.first();
+                        exclude
+                            .iter()
+                            .any(|run| run.first <= first && first <= run.last)
+                    };
+                    pool.withheld = (0..32)
+                        .map(|last| block(&format!("10.0.0.{last}/32")))
+                        .filter(inside)
+                        .collect();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let kept = |held: &Prefix| pool.blocks.iter().any(|block| block.contains(*held));
+        let allowed = self.model.holders(&pool).iter().all(kept);
+        assert_eq!(result.is_ok(), allowed, "{result:?}");
+        if allowed {
+            self.model.pools[place] = pool;
         }
     }
 
@@ -352,21 +413,16 @@ impl Run {
             .collect();
         assert_eq!(found, expected);
         for pool in &self.model.pools {
-            let held: u128 = self
-                .model
-                .held(pool)
-                .iter()
-                .map(|block| block.size().as_u128().unwrap())
-                .sum();
-            let total: u128 = pool
+            let available: u128 = pool
                 .blocks
                 .iter()
-                .map(|block| block.size().as_u128().unwrap())
+                .map(|block| block.size().as_u128().unwrap() - self.model.used(pool, *block))
                 .sum();
             let of_pool = |from: &String| *from == pool.name;
             let claims = self.model.claims.iter().filter(|one| of_pool(&one.pool));
             let kept = self.model.kept.iter().filter(|one| of_pool(&one.pool));
-            let counts = self.harness.view(&pool.name).claims;
+            let view = self.harness.view(&pool.name);
+            let counts = view.claims;
             assert_eq!(
                 (counts.allocated, counts.in_use, counts.released),
                 (
@@ -375,20 +431,18 @@ impl Run {
                     kept.count() as u64
                 )
             );
-            assert_eq!(
-                self.harness.view(&pool.name).capacity.available.as_u128(),
-                Some(total - held)
-            );
+            assert_eq!(view.capacity.available.as_u128(), Some(available));
+            assert_eq!(view.out_of_policy, self.model.out_of_policy(pool));
         }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_commands_do_what_a_list_of_blocks_would_do(commands in commands(80)) {
-        let mut run = Run::new();
+    fn random_commands_do_what_a_list_of_blocks_would_do(commands in commands(80), strategy in strategies()) {
+        let mut run = Run::new(strategy);
         for one in &commands {
             run.step(one);
         }

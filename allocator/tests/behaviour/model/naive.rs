@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use allocator::command::{ClaimSpec, Operation};
+use allocator::command::{ClaimSpec, Operation, Range, Strategy};
 use allocator::life::{ClaimLife, PoolLife, ReclaimPolicy};
-use allocator::prefix::{Prefix, address_number, address_of_number};
+use allocator::prefix::{Family, Prefix, address_number, address_of_number};
 
 /// Holdings that have ended: name and generation, and the block.
 pub(super) type EndedBlocks = BTreeMap<(String, u64), Prefix>;
@@ -12,6 +12,7 @@ pub(super) type EndedBlocks = BTreeMap<(String, u64), Prefix>;
 /// Pools, claims and what is kept as lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Model {
+    pub(super) strategy: Strategy,
     pub(super) pools: Vec<ModelPool>,
     pub(super) claims: Vec<ModelClaim>,
     /// The one released last is the last one.
@@ -26,7 +27,12 @@ pub(super) struct ModelPool {
     pub(super) blocks: Vec<Prefix>,
     pub(super) parent: Option<String>,
     pub(super) default: u8,
-    pub(super) reserved: Vec<Prefix>,
+    /// Single addresses that it withholds, held or not.
+    pub(super) withheld: Vec<Prefix>,
+    pub(super) drain: bool,
+    pub(super) min: Option<u8>,
+    /// The last address that was handed out.
+    pub(super) cursor: Option<u128>,
     pub(super) life: PoolLife,
 }
 
@@ -80,6 +86,12 @@ fn key(name: &str, owner: Option<&String>) -> Result<String, String> {
     owner.map_or_else(|| Err(name.to_string()), |owner| Ok(owner.clone()))
 }
 
+/// Some range holds all of the block, or there are none.
+fn lies_within(block: Prefix, within: &[Range]) -> bool {
+    let inside = |range: &Range| range.first <= block.first() && block.last() <= range.last;
+    within.is_empty() || within.iter().any(inside)
+}
+
 impl Model {
     pub(super) fn pool(&self, text: &str) -> Option<&ModelPool> {
         self.pools.iter().find(|pool| pool.name == text)
@@ -89,8 +101,35 @@ impl Model {
         self.claims.iter().find(|claim| claim.name == text)
     }
 
-    /// All that is held of a pool.
-    pub(super) fn held(&self, pool: &ModelPool) -> Vec<Prefix> {
+    /// All that is held or withheld of a pool.
+    fn held(&self, pool: &ModelPool) -> Vec<Prefix> {
+        let mut held = self.holders(pool);
+        held.extend(&pool.withheld);
+        held
+    }
+
+    /// How many addresses of a block are held or withheld, one by one.
+    pub(super) fn used(&self, pool: &ModelPool, block: Prefix) -> u128 {
+        let held = self.held(pool);
+        let (first, last) = (address_number(block.first()), address_number(block.last()));
+        let used = |number: &u128| {
+            let address = address_of_number(block.family(), *number).unwrap();
+            held.iter().any(|there| there.contains_address(address))
+        };
+        (first..=last).filter(used).count() as u128
+    }
+
+    /// The holders that the pool's policy would not allow.
+    pub(super) fn out_of_policy(&self, pool: &ModelPool) -> u64 {
+        let broken = |block: &&Prefix| {
+            pool.min.is_some_and(|min| block.length() < min)
+                || pool.withheld.iter().any(|there| there.overlaps(**block))
+        };
+        self.holders(pool).iter().filter(broken).count() as u64
+    }
+
+    /// What claims, what is kept for claims, and child pools hold of a pool.
+    pub(super) fn holders(&self, pool: &ModelPool) -> Vec<Prefix> {
         let claims = self.claims.iter().filter(|claim| claim.pool == pool.name);
         let kept = self.kept.iter().filter(|kept| kept.pool == pool.name);
         let children = self
@@ -101,40 +140,77 @@ impl Model {
             .map(|claim| claim.block)
             .chain(kept.map(|kept| kept.block))
             .chain(children.map(|child| child.blocks[0]))
-            .chain(pool.reserved.iter().copied())
             .collect()
     }
 
-    /// Each block of the length, one after the other, until one is free.
-    pub(super) fn first_free(&self, pool: &ModelPool, length: u8) -> Option<Prefix> {
+    /// All free blocks of the length, by address, each with the CIDR that it lies in.
+    fn free(&self, pool: &ModelPool, length: u8) -> Vec<(Prefix, Prefix)> {
         let held = self.held(pool);
-        pool.blocks
-            .iter()
-            .filter(|cidr| cidr.length() <= length)
-            .find_map(|cidr| {
-                let mut number = address_number(cidr.first());
-                while number <= address_number(cidr.last()) {
-                    let candidate =
-                        Prefix::new(address_of_number(cidr.family(), number).unwrap(), length)
-                            .unwrap();
-                    if !held.iter().any(|there| there.overlaps(candidate)) {
-                        return Some(candidate);
-                    }
-                    number = address_number(candidate.last()) + 1;
+        let mut free = Vec::new();
+        for cidr in pool.blocks.iter().filter(|cidr| cidr.length() <= length) {
+            let mut number = address_number(cidr.first());
+            while number <= address_number(cidr.last()) {
+                let first = address_of_number(cidr.family(), number).unwrap();
+                let candidate = Prefix::new(first, length).unwrap();
+                if !held.iter().any(|there| there.overlaps(candidate)) {
+                    free.push((candidate, *cidr));
                 }
-                None
-            })
+                number = address_number(candidate.last()) + 1;
+            }
+        }
+        free
+    }
+
+    /// The free block that the strategy wants.
+    pub(super) fn choose(&self, pool: &ModelPool, length: u8, within: &[Range]) -> Option<Prefix> {
+        let mut free = self.free(pool, length);
+        free.retain(|(block, _)| lies_within(*block, within));
+        let held = self.held(pool);
+        // The first of those with the least key: they are in order of address.
+        let least = |key: &dyn Fn(Prefix, Prefix) -> u128| {
+            free.iter()
+                .min_by_key(|(block, cidr)| key(*block, *cidr))
+                .map(|(block, _)| *block)
+        };
+        match self.strategy {
+            Strategy::FirstFit => least(&|_, _| 0),
+            Strategy::NextFit => least(&|block, _| {
+                let before = pool
+                    .cursor
+                    .is_none_or(|cursor| address_number(block.first()) <= cursor);
+                u128::from(before)
+            }),
+            Strategy::BestFit => least(&|block, cidr| {
+                let mut hole = block;
+                while let Some(wider) = hole.parent()
+                    && cidr.contains(wider)
+                    && !held.iter().any(|there| there.overlaps(wider))
+                {
+                    hole = wider;
+                }
+                hole.size().as_u128().unwrap()
+            }),
+            // All CIDRs of a pool of the world are of one size.
+            Strategy::LeastUtilized => least(&|_, cidr| self.used(pool, cidr)),
+        }
+    }
+
+    /// Notes what a strategy has chosen.
+    pub(super) fn handed_out(&mut self, pool: &str, block: Prefix) {
+        let pool = self.pools.iter_mut().find(|there| there.name == pool);
+        pool.unwrap().cursor = Some(address_number(block.last()));
     }
 
     /// The same, after what is over in the pool has been ended if that helps.
-    pub(super) fn first_free_or_swept(
+    pub(super) fn choose_or_sweep(
         &mut self,
         pool: &str,
         length: u8,
+        within: &[Range],
         ended: &mut EndedBlocks,
         current: &BTreeMap<String, u64>,
     ) -> Option<Prefix> {
-        let free = |model: &Self| model.first_free(model.pool(pool).unwrap(), length);
+        let free = |model: &Self| model.choose(model.pool(pool).unwrap(), length, within);
         if let Some(block) = free(self) {
             return Some(block);
         }
@@ -294,8 +370,12 @@ impl Model {
         let (text, from) = (spec.name.to_string(), spec.pool.name.to_string());
         let owner = spec.owner.as_ref().map(ToString::to_string);
         let asked = format!(
-            "{from} {:?} {:?} {owner:?} {:?} {:?}",
-            spec.prefix_length, spec.cidr, spec.life.grace_seconds, spec.life.reclaim_policy
+            "{from} {:?} {:?} {:?} {owner:?} {:?} {:?}",
+            spec.prefix_length,
+            spec.cidr,
+            spec.within,
+            spec.life.grace_seconds,
+            spec.life.reclaim_policy
         );
         if let Some(there) = self.claim(&text) {
             return if there.asked == asked {
@@ -309,13 +389,28 @@ impl Model {
         if spec.cidr.is_some_and(|cidr| cidr.family() != family) {
             return Err("family");
         }
+        let meets = |range: &Range| {
+            let overlaps =
+                |block: &Prefix| range.first <= block.last() && block.first() <= range.last;
+            pool.blocks.iter().any(overlaps)
+        };
+        if spec
+            .within
+            .iter()
+            .any(|range| Family::of(range.first) != family)
+        {
+            return Err("family");
+        }
+        if !spec.within.is_empty() && !spec.within.iter().any(meets) {
+            return Err("outside");
+        }
         let widest = pool.blocks.iter().map(|cidr| cidr.length()).min().unwrap();
         let length = spec
             .cidr
             .map(Prefix::length)
             .or(spec.prefix_length)
             .unwrap_or(pool.default);
-        if length < widest || length > family.bits() {
+        if length < pool.min.unwrap_or(widest) || length > family.bits() {
             return Err("length");
         }
         let life = pool.life;
@@ -335,8 +430,16 @@ impl Model {
                 Some(cidr) => kept.block == cidr,
                 None => kept.block.length() == length,
             };
-            kept.pool == from && kept.key == key && fits
+            let withheld = |there: &Prefix| there.overlaps(kept.block);
+            kept.pool == from
+                && kept.key == key
+                && fits
+                && lies_within(kept.block, &spec.within)
+                && !pool.withheld.iter().any(withheld)
         });
+        if back.is_none() && pool.drain {
+            return Err("draining");
+        }
         let block = if let Some(place) = back {
             self.kept.remove(place).block
         } else {
@@ -348,9 +451,13 @@ impl Model {
                     return Err("taken");
                 }
                 Some(cidr) => cidr,
-                None => self
-                    .first_free_or_swept(&from, length, ended, current)
-                    .ok_or("exhausted")?,
+                None => {
+                    let block = self
+                        .choose_or_sweep(&from, length, &spec.within, ended, current)
+                        .ok_or("exhausted")?;
+                    self.handed_out(&from, block);
+                    block
+                }
             }
         };
         let ttl_seconds = spec.life.ttl_seconds.or(life.max_ttl_seconds);

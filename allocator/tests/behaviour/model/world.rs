@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use allocator::command::{AllocationReclaim, ClaimConfirm, ClaimRenew, Command, Operation};
+use allocator::command::{
+    AllocationReclaim, ClaimConfirm, ClaimRenew, Command, Operation, PoolSpec, Range, Strategy,
+};
+use allocator::edit::PoolChange;
 use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::prefix::{Prefix, address_number, address_of_number};
-use proptest::prelude::*;
+use proptest::prelude::{Just, any, prop, prop_oneof};
+use proptest::strategy::Strategy as _;
 
 use crate::support::{
-    TENANT, batch, bounds, child, claim, create_claim, exclude, living, name, owner, pool_delete,
-    release_claim, root, tenant,
+    TENANT, batch, bounds, child, cidrs, claim, create_claim, exclude, exclusions, living, name,
+    owner, pool_delete, pool_edit, release_claim, root, tenant,
 };
 
 /// A random command; numbers stand for names, blocks and generations that the world chooses.
@@ -26,6 +30,12 @@ pub(crate) enum One {
         length: u8,
         bits: u8,
     },
+    Within {
+        name: u8,
+        pool: u8,
+        length: Option<u8>,
+        ends: [u8; 2],
+    },
     Release {
         name: u8,
         generation: Option<u8>,
@@ -41,6 +51,19 @@ pub(crate) enum One {
     },
     PoolDelete {
         name: u8,
+    },
+    Exclude {
+        ends: [u8; 2],
+    },
+    Drain {
+        pool: u8,
+        drain: bool,
+    },
+    Resize {
+        grow: bool,
+    },
+    Bound {
+        min: Option<u8>,
     },
     Owned {
         name: u8,
@@ -78,17 +101,18 @@ pub(crate) enum One {
     },
 }
 
-fn part() -> impl Strategy<Value = One> {
+fn part() -> impl proptest::strategy::Strategy<Value = One> {
     let length = prop_oneof![Just(None), (0_u8..=6).prop_map(Some)];
     prop_oneof![
         4 => (0_u8..24, 0_u8..6, length).prop_map(|(name, pool, length)| One::Claim { name, pool, length }),
         2 => (0_u8..24, 0_u8..6, 0_u8..=6, any::<u8>()).prop_map(|(name, pool, length, bits)| One::Exact { name, pool, length, bits }),
+        2 => (0_u8..24, 0_u8..6, prop::option::of(0_u8..=6), any::<[u8; 2]>()).prop_map(|(name, pool, length, ends)| One::Within { name, pool, length, ends }),
         4 => (0_u8..24, prop::option::of(any::<u8>())).prop_map(|(name, generation)| One::Release { name, generation }),
     ]
 }
 
 /// Random commands.
-pub(crate) fn commands(most: usize) -> impl Strategy<Value = Vec<One>> {
+pub(crate) fn commands(most: usize) -> impl proptest::strategy::Strategy<Value = Vec<One>> {
     let one = prop_oneof![
         12 => part(),
         3 => (any::<bool>(), prop::collection::vec(part(), 0..6)).prop_map(|(atomic, parts)| One::Batch { atomic, parts }),
@@ -101,14 +125,25 @@ pub(crate) fn commands(most: usize) -> impl Strategy<Value = Vec<One>> {
         1 => any::<u8>().prop_map(|which| One::Reclaim { which }),
         3 => prop_oneof![0_u32..3, Just(2_000)].prop_map(|most| One::Expire { most }),
         3 => (0_u8..6).prop_map(|seconds| One::Later { seconds }),
+        1 => any::<[u8; 2]>().prop_map(|ends| One::Exclude { ends }),
+        1 => (0_u8..3, prop::bool::weighted(0.3)).prop_map(|(pool, drain)| One::Drain { pool, drain }),
+        1 => any::<bool>().prop_map(|grow| One::Resize { grow }),
+        1 => prop::option::of(27_u8..=30).prop_map(|min| One::Bound { min }),
+        1 => (0_u8..24, 0_u8..3).prop_map(|(name, owner)| One::Owned { name, owner }),
         1 => (0_u8..6).prop_map(|which| One::Nonsense { which }),
     ];
     prop::collection::vec(one, 1..most)
 }
 
-/// Two root pools of 64 addresses, one of each family, and room for four child pools.
-#[derive(Default)]
+/// All strategies.
+pub(crate) fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy> {
+    prop::sample::select(&Strategy::ALL)
+}
+
+/// Two root pools of 64 addresses, one of each family, and room for four child pools, all of one
+/// strategy.
 pub(crate) struct World {
+    pub(super) strategy: Strategy,
     /// The last generation seen of each claim.
     pub(super) generations: BTreeMap<String, u64>,
     /// Blocks that were released, with their generations.
@@ -116,6 +151,13 @@ pub(crate) struct World {
 }
 
 impl World {
+    pub(crate) fn new(strategy: Strategy) -> Self {
+        Self {
+            strategy,
+            ..Self::default()
+        }
+    }
+
     /// What the two root pools say of leases and grace.
     pub(crate) fn lives() -> [PoolLife; 2] {
         let first = PoolLife {
@@ -131,31 +173,40 @@ impl World {
         [first, second]
     }
 
-    pub(crate) fn setup() -> Vec<Command> {
+    pub(crate) fn setup(&self) -> Vec<Command> {
         let [first, second] = Self::lives();
         vec![
             Command::TenantCreate(Box::new(tenant(TENANT))),
-            Command::PoolCreate(Box::new(living(
+            self.pool(living(
                 exclude(
                     root("pool0", "10.0.0.0/27 10.0.9.0/27"),
                     &[("10.0.0.2-10.0.0.4", "edge")],
                 ),
                 first,
-            ))),
-            Command::PoolCreate(Box::new(living(
+            )),
+            self.pool(living(
                 bounds(root("pool1", "2001:db8::ffc0/122"), None, None, Some(127)),
                 second,
-            ))),
+            )),
         ]
+    }
+
+    fn pool(&self, spec: PoolSpec) -> Command {
+        Command::PoolCreate(Box::new(PoolSpec {
+            strategy: self.strategy,
+            ..spec
+        }))
     }
 
     /// The command; none where it is one of the parts of a batch only.
     pub(crate) fn command(&self, one: &One) -> Option<Command> {
         Some(match one {
-            One::Claim { .. } | One::Exact { .. } => match self.operation(one)? {
-                Operation::CreateClaim(spec) => Command::ClaimCreate(spec),
-                Operation::ReleaseClaim(release) => Command::ClaimRelease(release),
-            },
+            One::Claim { .. } | One::Exact { .. } | One::Within { .. } => {
+                match self.operation(one)? {
+                    Operation::CreateClaim(spec) => Command::ClaimCreate(spec),
+                    Operation::ReleaseClaim(release) => Command::ClaimRelease(release),
+                }
+            }
             One::Release { .. } => match self.operation(one)? {
                 Operation::ReleaseClaim(release) => Command::ClaimRelease(release),
                 Operation::CreateClaim(spec) => Command::ClaimCreate(spec),
@@ -173,12 +224,32 @@ impl World {
                 length,
             } => {
                 let length = length + if parent % 2 == 0 { 26 } else { 122 };
-                Command::PoolCreate(Box::new(child(
+                self.pool(child(
                     &format!("pool{}", name + 2),
                     &format!("pool{parent}"),
                     &length.to_string(),
-                )))
+                ))
             }
+            One::Exclude { ends } => {
+                let run = format!(
+                    "10.0.0.{}-10.0.0.{}",
+                    ends[0].min(ends[1]) % 32,
+                    ends[0].min(ends[1]) % 32 + ends[1] % (32 - ends[0].min(ends[1]) % 32)
+                );
+                pool_edit("pool0", vec![exclusions(&[(&run, "edge")])])
+            }
+            One::Drain { pool, drain } => {
+                pool_edit(&format!("pool{pool}"), vec![PoolChange::Drain(*drain)])
+            }
+            One::Resize { grow } => {
+                let blocks = if *grow {
+                    "10.0.0.0/27 10.0.9.0/27"
+                } else {
+                    "10.0.0.0/27"
+                };
+                pool_edit("pool0", vec![cidrs(blocks)])
+            }
+            One::Bound { min } => pool_edit("pool0", vec![PoolChange::MinPrefixLength(*min)]),
             One::PoolDelete { name } => pool_delete(&format!("pool{name}")),
             One::Owned {
                 name,
@@ -285,12 +356,40 @@ impl World {
                     &cidr.to_string(),
                 )
             }
+            One::Within {
+                name,
+                pool,
+                length,
+                ends,
+            } => {
+                let (base, bits) = if pool % 2 == 0 {
+                    ("10.0.0.0", 26)
+                } else {
+                    ("2001:db8::ffc0", 122)
+                };
+                let base: allocator::prefix::Address = base.parse().unwrap();
+                let end = |bits: u8| {
+                    let number = address_number(base) + u128::from(bits % 64);
+                    address_of_number(allocator::prefix::Family::of(base), number).unwrap()
+                };
+                let wanted = length.map_or_else(String::new, |length| (bits + length).to_string());
+                let mut spec = claim(&format!("claim{name}"), &format!("pool{pool}"), &wanted);
+                spec.within = vec![Range {
+                    first: end(ends[0]).min(end(ends[1])),
+                    last: end(ends[0]).max(end(ends[1])),
+                }];
+                Operation::CreateClaim(Box::new(spec))
+            }
             One::Release { name, generation } => {
                 let text = format!("claim{name}");
                 release_claim(&text, self.generation(&text, *generation))
             }
             One::Batch { .. }
             | One::Carve { .. }
+            | One::Exclude { .. }
+            | One::Drain { .. }
+            | One::Resize { .. }
+            | One::Bound { .. }
             | One::PoolDelete { .. }
             | One::Owned { .. }
             | One::Leased { .. }

@@ -2,7 +2,9 @@
 //! precedence. That a refusal changes nothing is checked by the harness.
 
 mod claims;
+mod edits;
 mod life;
+mod policy;
 mod pools;
 
 use allocator::answer::Rejection;
@@ -76,6 +78,9 @@ pub(super) fn line(rejection: &Rejection) -> String {
             holders,
             ..
         } => format!("pool_in_use {claims} {children} {}", holders.len()),
+        Rejection::CidrInUse { cidr, holders, .. } => {
+            format!("cidr_in_use {cidr} {}", holders.len())
+        }
         Rejection::TenantInUse { pools, claims, .. } => format!("tenant_in_use {pools} {claims}"),
         Rejection::PoolExhausted {
             prefix_length,
@@ -85,6 +90,8 @@ pub(super) fn line(rejection: &Rejection) -> String {
         } => {
             format!("pool_exhausted {prefix_length} {free} {largest_free_prefix_length:?}")
         }
+        Rejection::NotPrivate { field, cidr } => format!("not_private {field} {cidr}"),
+        Rejection::PoolDraining { tenant, pool } => format!("pool_draining {tenant} {pool}"),
         Rejection::TooMany { what, count, limit } => format!("too_many {what} {count} {limit}"),
         Rejection::BatchRefused {
             failed_index,

@@ -6,7 +6,7 @@ use allocator::State;
 use allocator::answer::{Answer, Outcome};
 use allocator::command::{
     ClaimRelease, ClaimSpec, Command, Entry, Envelope, PoolCidr, PoolRef, PoolSource, PoolSpec,
-    Position, Quota, Stamp, TenantSpec,
+    Position, Quota, Stamp, Strategy, TenantSpec,
 };
 use allocator::name::{Labels, Name};
 use anyhow::{Context, Result, bail};
@@ -16,21 +16,32 @@ use tokio::time::Instant;
 
 use crate::report::{Table, per_second};
 
-const HELD: [usize; 3] = [1_000, 100_000, 1_000_000];
+const HELD: [usize; 3] = [1_000, 100_000, HELD_MOST];
+const HELD_MOST: usize = 1_000_000;
 const PAIRS: u64 = 300_000;
 /// Releases and claims in one entry, half and half.
 const ENTRY: usize = 512;
 
 pub(crate) fn measure() -> Result<Table> {
-    let mut table = Table::new("apply", &["family", "held", "claim + release pairs/s"]);
+    let mut table = Table::new(
+        "apply",
+        &["family", "strategy", "held", "claim + release pairs/s"],
+    );
     for (family, cidr) in [
         ("IPv4 /32 of a /8", "10.0.0.0/8"),
         ("IPv6 /128 of a /32", "2001:db8::/32"),
     ] {
-        for held in HELD {
-            let mut filled = Filled::new(cidr, held)?;
+        let first_fit = HELD.map(|held| (Strategy::FirstFit, held));
+        let others = [Strategy::BestFit, Strategy::NextFit].map(|strategy| (strategy, HELD_MOST));
+        for (strategy, held) in first_fit.into_iter().chain(others) {
+            let mut filled = Filled::new(cidr, strategy, held)?;
             let took = filled.churn()?;
-            table.row([family.to_owned(), held.to_string(), per_second(PAIRS, took)]);
+            table.row([
+                family.to_owned(),
+                strategy.to_string(),
+                held.to_string(),
+                per_second(PAIRS, took),
+            ]);
         }
     }
     Ok(table)
@@ -45,7 +56,7 @@ struct Filled {
 }
 
 impl Filled {
-    fn new(cidr: &str, held: usize) -> Result<Self> {
+    fn new(cidr: &str, strategy: Strategy, held: usize) -> Result<Self> {
         let random = StdRng::seed_from_u64(7);
         let mut filled = Self {
             state: State::new(),
@@ -57,7 +68,7 @@ impl Filled {
         filled.apply(vec![
             Command::Form { cluster_id: 1 },
             tenant()?,
-            pool(cidr)?,
+            pool(cidr, strategy)?,
         ])?;
         while filled.held.len() < held {
             let claims = (0..ENTRY.min(held - filled.held.len()))
@@ -141,24 +152,16 @@ impl Filled {
     /// A claim with a name of 24 bytes.
     fn claim(&mut self) -> Result<Command> {
         self.named += 1;
-        Ok(Command::ClaimCreate(Box::new(ClaimSpec {
-            tenant: Name::new("t").ok().context("a name")?,
-            name: Name::new(&format!("claim-{:018}", self.named))
+        Ok(Command::ClaimCreate(Box::new(ClaimSpec::new(
+            Name::new("t").ok().context("a name")?,
+            Name::new(&format!("claim-{:018}", self.named))
                 .ok()
                 .context("a name")?,
-            pool: PoolRef {
+            PoolRef {
                 tenant: None,
                 name: Name::new("p").ok().context("a name")?,
             },
-            prefix_length: None,
-            cidr: None,
-            family: None,
-            owner: None,
-            life: allocator::life::ClaimLife::default(),
-            labels: Labels::new(),
-            annotations: Labels::new(),
-            description: "".into(),
-        })))
+        ))))
     }
 }
 
@@ -172,30 +175,21 @@ fn tenant() -> Result<Command> {
     })))
 }
 
-fn pool(cidr: &str) -> Result<Command> {
+fn pool(cidr: &str, strategy: Strategy) -> Result<Command> {
     let cidr = PoolCidr {
         cidr: cidr.parse().ok().context("a CIDR")?,
         subnet: None,
         gateway: None,
     };
     Ok(Command::PoolCreate(Box::new(PoolSpec {
-        tenant: Name::new("t").ok().context("a name")?,
-        name: Name::new("p").ok().context("a name")?,
-        source: PoolSource::Root {
-            space: None,
-            cidrs: vec![cidr],
-        },
-        family: None,
-        owner: None,
-        min_prefix_length: None,
-        max_prefix_length: None,
-        default_prefix_length: None,
-        exclude: Vec::new(),
-        subnet: None,
-        gateway: None,
-        life: allocator::life::PoolLife::default(),
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: "".into(),
+        strategy,
+        ..PoolSpec::new(
+            Name::new("t").ok().context("a name")?,
+            Name::new("p").ok().context("a name")?,
+            PoolSource::Root {
+                space: None,
+                cidrs: vec![cidr],
+            },
+        )
     })))
 }

@@ -437,44 +437,27 @@ pub(super) fn pool(tenant: &str, pool: &str, cidr: &str) -> Command {
         gateway: None,
     };
     Command::PoolCreate(Box::new(PoolSpec {
-        tenant: name(tenant),
-        name: name(pool),
-        source: PoolSource::Root {
-            space: None,
-            cidrs: vec![cidr],
-        },
-        family: None,
-        owner: None,
-        min_prefix_length: None,
-        max_prefix_length: None,
         default_prefix_length: Some(32),
-        exclude: Vec::new(),
-        subnet: None,
-        gateway: None,
-        life: allocator::life::PoolLife::default(),
-        labels: Labels::default(),
-        annotations: Labels::default(),
-        description: "".into(),
+        ..PoolSpec::new(
+            name(tenant),
+            name(pool),
+            PoolSource::Root {
+                space: None,
+                cidrs: vec![cidr],
+            },
+        )
     }))
 }
 
 pub(super) fn claim(tenant: &str, pool: &str, claim: &str) -> Command {
-    Command::ClaimCreate(Box::new(ClaimSpec {
-        tenant: name(tenant),
-        name: name(claim),
-        pool: PoolRef {
+    Command::ClaimCreate(Box::new(ClaimSpec::new(
+        name(tenant),
+        name(claim),
+        PoolRef {
             tenant: None,
             name: name(pool),
         },
-        prefix_length: None,
-        cidr: None,
-        family: None,
-        owner: None,
-        life: allocator::life::ClaimLife::default(),
-        labels: Labels::default(),
-        annotations: Labels::default(),
-        description: "".into(),
-    }))
+    )))
 }
 
 /// Whether a refusal is for a tenant that is there with other content or is not there at all.

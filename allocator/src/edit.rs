@@ -1,0 +1,167 @@
+//! Edits: merge patches (RFC 7396) as typed changes, which the state machine applies to what is there.
+//!
+//! A change carries the value that a field gets; one that was `null` in the patch carries what an absent
+//! field means. Fields that are immutable can be stated too, as long as they say what is there.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Exclusion, Gateway, PoolCidr, PoolRef, Range, Strategy};
+use crate::name::{Labels, Name, Owner};
+use crate::prefix::{Family, Prefix};
+
+/// An edit of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantEdit {
+    /// The tenant.
+    pub tenant: Name,
+    /// What changes, in order.
+    pub changes: Vec<TenantChange>,
+}
+
+/// One field of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TenantChange {
+    /// Immutable.
+    Name(Option<Name>),
+    /// Its labels.
+    Labels(LabelsChange),
+    /// Its annotations.
+    Annotations(LabelsChange),
+    /// What it is for.
+    Description(Box<str>),
+    /// Most pools.
+    QuotaPools(Option<u64>),
+    /// Most claims.
+    QuotaClaims(Option<u64>),
+    /// Most IPv4 addresses in claims.
+    QuotaIpv4Addresses(Option<u64>),
+    /// Most IPv6 claims in units of a /64.
+    QuotaIpv6Prefixes64(Option<u128>),
+}
+
+/// An edit of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolEdit {
+    /// The pool's tenant.
+    pub tenant: Name,
+    /// The pool.
+    pub pool: Name,
+    /// Refused unless the pool's own revision is this one.
+    pub if_revision: Option<u64>,
+    /// What changes, in order.
+    pub changes: Vec<PoolChange>,
+}
+
+/// One field of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolChange {
+    /// Immutable.
+    Name(Option<Name>),
+    /// Immutable.
+    Space(Option<Name>),
+    /// Immutable.
+    Family(Option<Family>),
+    /// Immutable.
+    Parent(Option<PoolRef>),
+    /// Immutable.
+    PrefixLength(Option<u8>),
+    /// Immutable: the block of a child.
+    Cidr(Option<Prefix>),
+    /// Immutable.
+    Owner(Option<Owner>),
+    /// The blocks of a root: it grows by those that are new and shrinks by those that are left out.
+    Cidrs(Vec<PoolCidr>),
+    /// Smallest number that may be asked for.
+    MinPrefixLength(Option<u8>),
+    /// Largest number that may be asked for.
+    MaxPrefixLength(Option<u8>),
+    /// What a claim that names no length gets.
+    DefaultPrefixLength(Option<u8>),
+    /// Which free block is handed out.
+    Strategy(Strategy),
+    /// Addresses that no holder can use are withheld.
+    UsableOnly(bool),
+    /// Every CIDR is private.
+    PrivateOnly(bool),
+    /// Nothing new is handed out.
+    Drain(bool),
+    /// What is withheld.
+    Exclude(Vec<Exclusion>),
+    /// The on-link prefix.
+    Subnet(Option<Prefix>),
+    /// The gateway.
+    Gateway(Option<Gateway>),
+    /// Its labels.
+    Labels(LabelsChange),
+    /// Its annotations.
+    Annotations(LabelsChange),
+    /// What it is for.
+    Description(Box<str>),
+}
+
+/// An edit of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimEdit {
+    /// The claim's tenant.
+    pub tenant: Name,
+    /// The claim.
+    pub name: Name,
+    /// What changes, in order.
+    pub changes: Vec<ClaimChange>,
+}
+
+/// One field of a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimChange {
+    /// Immutable.
+    Name(Option<Name>),
+    /// Immutable.
+    Pool(Option<PoolRef>),
+    /// Immutable.
+    PrefixLength(Option<u8>),
+    /// Immutable.
+    Cidr(Option<Prefix>),
+    /// Immutable.
+    Within(Vec<Range>),
+    /// Immutable.
+    Family(Option<Family>),
+    /// Immutable.
+    Owner(Option<Owner>),
+    /// Its labels.
+    Labels(LabelsChange),
+    /// Its annotations.
+    Annotations(LabelsChange),
+    /// What it is for.
+    Description(Box<str>),
+}
+
+/// A change of labels or annotations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelsChange {
+    /// None of those that are there stays.
+    pub clear: bool,
+    /// Keys that get a value, or go.
+    pub entries: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+impl LabelsChange {
+    /// What becomes of labels.
+    pub(crate) fn apply(&self, labels: &mut Labels) {
+        if self.clear {
+            labels.clear();
+        }
+        for (key, value) in &self.entries {
+            match value {
+                Some(value) => {
+                    labels.insert(key.clone(), value.clone());
+                }
+                None => {
+                    labels.remove(key);
+                }
+            }
+        }
+    }
+}

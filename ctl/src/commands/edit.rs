@@ -1,0 +1,164 @@
+//! Edits as merge patches (RFC 7396): `null` is what a field is when nothing is stated.
+
+use allocator::name::Name;
+use api::fields::PoolCidr;
+use client::Answer;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use crate::args::{AboutEdit, DryRun, PoolEdit, PoolResize, TenantEdit};
+use crate::failure::Failure;
+use crate::output::{self, Row};
+
+pub(super) async fn tenant(
+    context: &Context,
+    name: &Name,
+    edit: &TenantEdit,
+) -> Result<(), Failure> {
+    let mut patch = about(&edit.about);
+    let bounds = [
+        ("pools", edit.quota_pools),
+        ("claims", edit.quota_claims),
+        ("ipv4Addresses", edit.quota_ipv4_addresses),
+        ("ipv6Prefixes64", edit.quota_ipv6_prefixes_64),
+    ];
+    let quota: Map<String, Value> = bounds
+        .into_iter()
+        .filter_map(|(field, bound)| Some((field.to_owned(), json!(bound?.0))))
+        .collect();
+    if !quota.is_empty() {
+        patch.insert("quota".to_owned(), quota.into());
+    }
+    require(&patch)?;
+    let client = context.writer(edit.dry_run);
+    let answer = client.tenant_edit(name, &patch).await?;
+    edited(context, "tenant", &answer, edit.dry_run)
+}
+
+pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failure> {
+    let mut patch = about(&edit.about);
+    let lengths = [
+        ("minPrefixLength", edit.min_length),
+        ("maxPrefixLength", edit.max_length),
+        ("defaultPrefixLength", edit.default_length),
+    ];
+    for (field, length) in lengths {
+        insert(&mut patch, field, length.map(|length| length.0));
+    }
+    let strategy = edit.strategy.map(allocator::command::Strategy::from);
+    insert(&mut patch, "strategy", strategy);
+    insert(&mut patch, "usableOnly", edit.usable_only);
+    insert(&mut patch, "privateOnly", edit.private_only);
+    if edit.exclude_nothing || !edit.exclude.is_empty() {
+        patch.insert("exclude".to_owned(), json!(edit.exclude));
+    }
+    insert(&mut patch, "subnet", edit.subnet.as_deref().map(or_none));
+    insert(&mut patch, "gateway", edit.gateway.as_deref().map(or_none));
+    require(&patch)?;
+    let client = context.writer(edit.dry_run);
+    let answer = client
+        .pool_edit(context.tenant()?, &edit.name, &patch, edit.if_revision)
+        .await?;
+    edited(context, "pool", &answer, edit.dry_run)
+}
+
+/// The CIDRs are edited as a whole: only if nobody else has edited the pool since they were read.
+pub(super) async fn resize(context: &Context, resize: &PoolResize) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
+    let shown = context.client.pool_show(tenant, &resize.name).await?.body;
+    let mut cidrs = shown.cidrs;
+    for cidr in &resize.remove {
+        let before = cidrs.len();
+        cidrs.retain(|there| there.cidr != *cidr);
+        if cidrs.len() == before {
+            return Err(Failure::Usage(format!(
+                "{cidr} is no CIDR of pool {}",
+                resize.name
+            )));
+        }
+    }
+    cidrs.extend(resize.add.iter().map(|cidr| PoolCidr::from(cidr.as_str())));
+    let patch = json!({ "cidrs": cidrs });
+    let answer = context
+        .writer(resize.dry_run)
+        .pool_edit(tenant, &resize.name, &patch, Some(shown.status.revision))
+        .await?;
+    edited(context, "pool", &answer, resize.dry_run)
+}
+
+pub(super) async fn drain(
+    context: &Context,
+    name: &Name,
+    drain: bool,
+    dry_run: DryRun,
+) -> Result<(), Failure> {
+    let patch = json!({ "drain": drain });
+    let client = context.writer(dry_run);
+    let answer = client
+        .pool_edit(context.tenant()?, name, &patch, None)
+        .await?;
+    edited(context, "pool", &answer, dry_run)
+}
+
+pub(super) async fn claim(
+    context: &Context,
+    name: &Name,
+    edit: &AboutEdit,
+    dry_run: DryRun,
+) -> Result<(), Failure> {
+    let patch = about(edit);
+    require(&patch)?;
+    let client = context.writer(dry_run);
+    let answer = client.claim_edit(context.tenant()?, name, &patch).await?;
+    edited(context, "claim", &answer, dry_run)
+}
+
+/// Shows what an edit answered.
+fn edited<T: Row>(
+    context: &Context,
+    kind: &str,
+    answer: &Answer<T>,
+    dry_run: DryRun,
+) -> Result<(), Failure> {
+    let name = answer.body.name();
+    if dry_run.dry_run {
+        output::note(&format!("{kind} {name} would be so (dry run)"));
+    } else {
+        output::note(&format!("{kind} {name} is so now"));
+    }
+    context.output.one(&answer.body)
+}
+
+fn about(edit: &AboutEdit) -> Map<String, Value> {
+    let mut patch = Map::new();
+    for (field, set, removed) in [
+        ("labels", &edit.labels, &edit.labels_removed),
+        ("annotations", &edit.annotations, &edit.annotations_removed),
+    ] {
+        let set = set.iter().map(|(key, value)| (key.clone(), json!(value)));
+        let removed = removed.iter().map(|key| (key.clone(), Value::Null));
+        let keys: Map<String, Value> = set.chain(removed).collect();
+        if !keys.is_empty() {
+            patch.insert(field.to_owned(), keys.into());
+        }
+    }
+    insert(&mut patch, "description", edit.description.as_deref());
+    patch
+}
+
+fn insert(patch: &mut Map<String, Value>, field: &str, value: Option<impl serde::Serialize>) {
+    if let Some(value) = value {
+        patch.insert(field.to_owned(), json!(value));
+    }
+}
+
+fn or_none(text: &str) -> Option<&str> {
+    (text != "none").then_some(text)
+}
+
+fn require(patch: &Map<String, Value>) -> Result<(), Failure> {
+    if patch.is_empty() {
+        return Err(Failure::Usage("nothing is to be edited".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! Edits: which patch is sent, and what is said of it.
+
+use serde_json::{Value, json};
+
+use super::node::Node;
+use super::{acme, claim, tenant};
+
+fn pool() -> Value {
+    json!({
+        "name": "p", "cidrs": ["10.0.0.0/24", { "cidr": "10.0.1.0/24", "gateway": "last" }], "labels": {},
+        "status": {
+            "phase": "Ready", "allocatedCIDRs": ["10.0.0.0/24", "10.0.1.0/24"], "cidrs": [], "space": "default",
+            "family": "IPv4", "visibility": "private", "minPrefixLength": 24, "maxPrefixLength": 32,
+            "capacity": { "total": "512", "allocated": "0", "inUse": "0", "released": "0", "reserved": "0", "available": "512" },
+            "utilization": "0.0000", "fragmentation": "0.5000", "children": 0,
+            "claims": { "allocated": 0, "inUse": 0, "released": 0 }, "revision": 7, "contentRevision": 7,
+            "createdAt": "2026-03-01T12:00:00.000Z", "updatedAt": "2026-03-01T12:00:00.000Z", "conditions": [],
+        },
+    })
+}
+
+const POOL: &str = "PATCH /v1/tenants/acme/pools/p";
+
+#[tokio::test]
+async fn an_edit_sends_what_was_stated_and_nothing_else() {
+    let table = [
+        (
+            "pool edit p --strategy NextFit --min-length none --default-length 28 --gateway none --usable-only true",
+            POOL,
+            json!({ "strategy": "NextFit", "minPrefixLength": null, "defaultPrefixLength": 28, "gateway": null, "usableOnly": true }),
+        ),
+        (
+            "pool edit p --exclude 10.0.0.1 --exclude 10.0.0.4/30 --label a=b --remove-label c --description x",
+            POOL,
+            json!({ "exclude": ["10.0.0.1", "10.0.0.4/30"], "labels": { "a": "b", "c": null }, "description": "x" }),
+        ),
+        (
+            "pool edit p --exclude-nothing",
+            POOL,
+            json!({ "exclude": [] }),
+        ),
+        ("pool drain p", POOL, json!({ "drain": true })),
+        ("pool drain p --end", POOL, json!({ "drain": false })),
+        (
+            "tenant edit acme --quota-claims 5 --quota-pools none",
+            "PATCH /v1/tenants/acme",
+            json!({ "quota": { "claims": 5, "pools": null } }),
+        ),
+        (
+            "claim edit web --remove-annotation a --description y",
+            "PATCH /v1/tenants/acme/claims/web",
+            json!({ "annotations": { "a": null }, "description": "y" }),
+        ),
+    ];
+    for (line, request, patch) in table {
+        let answers = [
+            (POOL, 200, pool()),
+            ("PATCH /v1/tenants/acme", 200, tenant("acme")),
+            ("PATCH /v1/tenants/acme/claims/web", 200, claim("web", 7)),
+        ];
+        let node = Node::start(answers).await;
+        let outcome = acme(&node, line).await;
+        assert_eq!(outcome.code, 0, "{line}: {}", outcome.stderr);
+        let asked = node.asked();
+        let sent = asked[0]
+            .strip_prefix(request)
+            .unwrap_or_else(|| panic!("{asked:?}"));
+        assert_eq!(
+            serde_json::from_str::<Value>(sent).unwrap(),
+            patch,
+            "{line}"
+        );
+        assert!(outcome.stderr.contains("is so now"), "{}", outcome.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_resize_changes_the_cidrs_that_were_read_and_nobody_elses_edit() {
+    let show = "GET /v1/tenants/acme/pools/p?consistency=linearizable";
+    let node = Node::start([(show, 200, pool()), (POOL, 200, pool())]).await;
+    let outcome = acme(
+        &node,
+        "pool resize p --add 10.0.2.0/24 --remove 10.0.0.0/24",
+    )
+    .await;
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let asked = node.asked();
+    let sent: Value = serde_json::from_str(asked[1].strip_prefix(POOL).unwrap()).unwrap();
+    assert_eq!(
+        sent,
+        json!({ "cidrs": [{ "cidr": "10.0.1.0/24", "gateway": "last" }, "10.0.2.0/24"] })
+    );
+    let outcome = acme(&node, "pool resize p --remove 10.9.0.0/24").await;
+    assert_eq!(
+        (outcome.code, node.asked().len()),
+        (2, 3),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[tokio::test]
+async fn an_edit_of_nothing_is_a_wrong_usage() {
+    let node = Node::start([]).await;
+    for line in [
+        "pool edit p",
+        "pool edit p --if-revision 5",
+        "claim edit c",
+        "tenant edit acme",
+    ] {
+        let outcome = acme(&node, line).await;
+        assert_eq!(outcome.code, 2, "{line}: {}", outcome.stderr);
+    }
+    assert!(node.asked().is_empty());
+}

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Exclusion, Gateway, PoolCidr, PoolRef, Range, Strategy};
+use crate::life::ReclaimPolicy;
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Family, Prefix};
 
@@ -94,6 +95,16 @@ pub enum PoolChange {
     Subnet(Option<Prefix>),
     /// The gateway.
     Gateway(Option<Gateway>),
+    /// For how long a released block is kept for its holder: of blocks that are released from now on.
+    GraceSeconds(Option<u32>),
+    /// What becomes of it then.
+    ReclaimPolicy(Option<ReclaimPolicy>),
+    /// The longest grace that a claim may state from now on.
+    MaxGraceSeconds(Option<u32>),
+    /// A claim may state `Retain` from now on.
+    AllowRetain(Option<bool>),
+    /// The longest lease from now on.
+    MaxTtlSeconds(Option<u32>),
     /// Its labels.
     Labels(LabelsChange),
     /// Its annotations.
@@ -130,6 +141,12 @@ pub enum ClaimChange {
     Family(Option<Family>),
     /// Immutable.
     Owner(Option<Owner>),
+    /// The length of the lease: another one begins a lease now, none ends it.
+    TtlSeconds(Option<u32>),
+    /// For how long the block is kept once it is released.
+    GraceSeconds(Option<u32>),
+    /// What becomes of the block then.
+    ReclaimPolicy(Option<ReclaimPolicy>),
     /// Its labels.
     Labels(LabelsChange),
     /// Its annotations.

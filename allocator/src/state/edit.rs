@@ -9,12 +9,14 @@ use alloc::vec::Vec;
 use crate::answer::{FieldProblem, Outcome, Rejection};
 use crate::command::TenantSpec;
 use crate::edit::{ClaimChange, ClaimEdit, TenantChange, TenantEdit};
+use crate::life::ClaimLife;
 use crate::name::LABELS_MAX;
 use crate::record::{Claim, Extras, Hold, HoldId, Holder, Tenant};
 use crate::view::EventKind;
 
 use super::State;
 use super::claim::extras_of;
+use super::life::claim_life_check;
 use super::pool_difference::same_pool;
 use super::store::{Happened, Who};
 use super::within;
@@ -92,6 +94,7 @@ impl State {
                     pool: None,
                     generation: 0,
                     hold: 0,
+                    ends: false,
                 },
             );
         }
@@ -107,11 +110,12 @@ impl State {
         let id = self
             .claim_find(tenant, &edit.name)
             .ok_or_else(|| self.claim_not_found(tenant, &edit.name))?;
-        let extras = self.claim_changed(id, &edit.changes)?;
+        let (extras, asked) = self.claim_changed(id, &edit.changes)?;
         let hold = self.tables.hold(id);
         let claim = hold.claim().expect("a claim's name leads to a claim");
-        if extras != claim.extras {
+        if extras != claim.extras || asked != claim.life_asked() {
             let (hold, claim) = (hold.clone(), claim.clone());
+            let life = self.life_edited(&hold, &claim, &asked);
             let pool = self.tables.pool(hold.pool).text;
             let happened = Happened {
                 kind: EventKind::ClaimChanged,
@@ -119,13 +123,18 @@ impl State {
                 pool,
                 generation: hold.generation,
                 hold: id,
+                ends: false,
             };
             let revision = self.revision_open();
             self.hold_replace(
                 id,
                 Hold {
                     revision,
-                    holder: Holder::Claim(Claim { extras, ..claim }),
+                    holder: Holder::Claim(Claim {
+                        extras,
+                        life,
+                        ..claim
+                    }),
                     ..hold
                 },
             );
@@ -138,7 +147,7 @@ impl State {
         &self,
         id: HoldId,
         changes: &[ClaimChange],
-    ) -> Result<Option<Arc<Extras>>, Rejection> {
+    ) -> Result<(Option<Arc<Extras>>, ClaimLife), Rejection> {
         let mut spec = self.claim_view_of(id).spec;
         let mut fixed = Fixed::default();
         for change in changes {
@@ -157,6 +166,9 @@ impl State {
                 }
                 ClaimChange::Family(family) => fixed.field("family", *family == spec.family),
                 ClaimChange::Owner(owner) => fixed.field("owner", *owner == spec.owner),
+                ClaimChange::TtlSeconds(ttl) => spec.life.ttl_seconds = *ttl,
+                ClaimChange::GraceSeconds(grace) => spec.life.grace_seconds = *grace,
+                ClaimChange::ReclaimPolicy(policy) => spec.life.reclaim_policy = *policy,
                 ClaimChange::Labels(labels) => labels.apply(&mut spec.labels),
                 ClaimChange::Annotations(annotations) => annotations.apply(&mut spec.annotations),
                 ClaimChange::Description(description) => spec.description.clone_from(description),
@@ -167,7 +179,14 @@ impl State {
             ("labels", spec.labels.len()),
             ("annotations", spec.annotations.len()),
         ])?;
-        Ok(extras_of(&spec))
+        let hold = self.tables.hold(id);
+        if hold
+            .claim()
+            .is_none_or(|claim| claim.life_asked() != spec.life)
+        {
+            claim_life_check(&spec.life, &self.tables.pool(hold.pool).spec.life)?;
+        }
+        Ok((extras_of(&spec), spec.life))
     }
 }
 

@@ -153,7 +153,6 @@ mod tests {
         ClaimRelease, ClaimSpec, Command, Entry, Envelope, PoolCidr, PoolRef, PoolSource, PoolSpec,
         Position, Quota, Stamp, TenantSpec,
     };
-    use crate::life::{ClaimLife, PoolLife};
     use crate::name::Labels;
 
     fn name(text: &str) -> Name {

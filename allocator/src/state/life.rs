@@ -152,6 +152,23 @@ impl State {
         (life != Life::default()).then(|| Arc::new(life))
     }
 
+    /// What is kept of a claim's life once it says otherwise of it: another time limit begins now.
+    pub(super) fn life_edited(
+        &self,
+        hold: &Hold,
+        claim: &Claim,
+        asked: &ClaimLife,
+    ) -> Option<Arc<Life>> {
+        let mut life = claim.life.as_deref().cloned().unwrap_or_default();
+        if life.asked.ttl_seconds != asked.ttl_seconds {
+            let longest = self.tables.pool(hold.pool).spec.life.max_ttl_seconds;
+            let ttl_seconds = asked.ttl_seconds.or(longest);
+            life.lease = ttl_seconds.map(|ttl| Lease::new(ttl, self.meta.clock.now_ms()));
+        }
+        life.asked = *asked;
+        (life != Life::default()).then(|| Arc::new(life))
+    }
+
     /// The kept block that a claim gets back: of its holder and length, the one released last that
     /// lies in what it allows, or exactly the one that it names. What the pool withholds by now does
     /// not go back.
@@ -189,7 +206,8 @@ impl State {
         let trie = index.trie(cidr)?;
         let id = trie.overlapping(&self.index.nodes, cidr)?;
         let hold = self.tables.hold(id);
-        (hold.block == cidr && will_do(cidr) && LifeIndex::is_kept_for(hold, &holding)).then_some(id)
+        (hold.block == cidr && will_do(cidr) && LifeIndex::is_kept_for(hold, &holding))
+            .then_some(id)
     }
 
     /// Gives a kept block back to its holder, as a holding of its own.

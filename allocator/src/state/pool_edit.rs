@@ -200,6 +200,7 @@ impl State {
                 pool: text,
                 generation: 0,
                 hold: 0,
+                ends: false,
             },
         );
     }
@@ -250,6 +251,11 @@ fn changed(pool: &Pool, changes: &[PoolChange]) -> Result<PoolSpec, Rejection> {
             PoolChange::Exclude(exclude) => spec.exclude.clone_from(exclude),
             PoolChange::Subnet(subnet) => spec.subnet = *subnet,
             PoolChange::Gateway(gateway) => spec.gateway = *gateway,
+            PoolChange::GraceSeconds(grace) => spec.life.grace_seconds = *grace,
+            PoolChange::ReclaimPolicy(policy) => spec.life.reclaim_policy = *policy,
+            PoolChange::MaxGraceSeconds(longest) => spec.life.max_grace_seconds = *longest,
+            PoolChange::AllowRetain(allowed) => spec.life.allow_retain = *allowed,
+            PoolChange::MaxTtlSeconds(longest) => spec.life.max_ttl_seconds = *longest,
             PoolChange::Labels(labels) => labels.apply(&mut spec.labels),
             PoolChange::Annotations(annotations) => annotations.apply(&mut spec.annotations),
             PoolChange::Description(description) => spec.description.clone_from(description),

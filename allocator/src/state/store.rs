@@ -34,7 +34,6 @@ pub(super) enum Undo {
     PoolRemoved(PoolId, Pool),
     PoolReplaced(PoolId, Pool),
     TenantReplaced(TenantId, Tenant),
-    HoldReplaced(HoldId, Hold),
     ContentSet(PoolId, Option<Content>),
     HoldInserted(HoldId),
     HoldRemoved(HoldId, Hold),
@@ -180,14 +179,6 @@ impl State {
         let before = self.tables.tenants.replace(id, tenant, self.epoch);
         self.digest_subtract(table::TENANTS, u64::from(id), &before);
         self.note(Undo::TenantReplaced(id, before));
-    }
-
-    /// Puts an edited hold in its place: of the same block and holder.
-    pub(super) fn hold_replace(&mut self, id: HoldId, hold: Hold) {
-        self.digest_add(table::HOLDS, u64::from(id), &hold);
-        let before = self.tables.holds.replace(id, hold, self.epoch);
-        self.digest_subtract(table::HOLDS, u64::from(id), &before);
-        self.note(Undo::HoldReplaced(id, before));
     }
 
     /// What the pool holds has changed at the revision at hand.
@@ -471,7 +462,6 @@ impl State {
             Undo::PoolRemoved(id, pool) => self.pool_put(id, pool),
             Undo::PoolReplaced(id, pool) => self.pool_replace(id, pool),
             Undo::TenantReplaced(id, tenant) => self.tenant_replace(id, tenant),
-            Undo::HoldReplaced(id, hold) => self.hold_replace(id, hold),
             Undo::ContentSet(pool, content) => self.content_set(pool, content),
             Undo::HoldInserted(id) => self.hold_remove(id),
             Undo::HoldRemoved(id, hold) => self.hold_put(id, hold),

@@ -11,8 +11,9 @@ mod grace;
 #[cfg(test)]
 mod holders;
 #[cfg(test)]
-mod leases;
+mod kept_and_edited;
 #[cfg(test)]
+mod leases;
 mod life;
 #[cfg(test)]
 mod lists;

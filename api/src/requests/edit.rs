@@ -6,6 +6,7 @@ use allocator::command::{Command, Range, Strategy};
 use allocator::edit::{
     ClaimChange, ClaimEdit, LabelsChange, PoolChange, PoolEdit, TenantChange, TenantEdit,
 };
+use allocator::life::ReclaimPolicy;
 use allocator::name::Name;
 use allocator::prefix::Family;
 use serde::Deserialize;
@@ -82,6 +83,17 @@ pub struct PoolPatch {
     pub subnet: Option<String>,
     /// `first`, `last`, an address of the subnet or a link-local one.
     pub gateway: Option<String>,
+    /// For how long blocks that are released from now on are kept for their holders.
+    pub grace_seconds: Option<u32>,
+    /// What becomes of them then.
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
+    /// The longest grace that a claim may state from now on.
+    pub max_grace_seconds: Option<u32>,
+    /// A claim may state `Retain` from now on.
+    pub allow_retain: Option<bool>,
+    /// The longest lease from now on; those that are running stay as they are.
+    pub max_ttl_seconds: Option<u32>,
     /// Key by key; one that is `null` goes.
     pub labels: Option<Labels>,
     /// Key by key; one that is `null` goes.
@@ -113,6 +125,14 @@ pub struct ClaimPatch {
     pub family: Option<Family>,
     /// Immutable.
     pub owner: Option<String>,
+    /// The length of its lease: another one begins a lease now; `null` ends it, or gives it the pool's
+    /// longest.
+    pub ttl_seconds: Option<u32>,
+    /// For how long its block is kept once it is released.
+    pub grace_seconds: Option<u32>,
+    /// What becomes of its block then.
+    #[schema(schema_with = crate::scalar::reclaim_policy_schema)]
+    pub reclaim_policy: Option<ReclaimPolicy>,
     /// Key by key; one that is `null` goes.
     pub labels: Option<Labels>,
     /// Key by key; one that is `null` goes.
@@ -385,6 +405,36 @@ impl PoolPatch {
             |check, text| check.optional_gateway("gateway", Some(&text)),
             |gateway| PoolChange::Gateway(gateway.flatten()),
         );
+        let times = [
+            (
+                "graceSeconds",
+                document.grace_seconds,
+                PoolChange::GraceSeconds as fn(Option<u32>) -> PoolChange,
+            ),
+            (
+                "maxGraceSeconds",
+                document.max_grace_seconds,
+                PoolChange::MaxGraceSeconds,
+            ),
+            (
+                "maxTtlSeconds",
+                document.max_ttl_seconds,
+                PoolChange::MaxTtlSeconds,
+            ),
+        ];
+        for (field, seconds, change) in times {
+            patch.plain(field, seconds, change);
+        }
+        patch.plain(
+            "reclaimPolicy",
+            document.reclaim_policy,
+            PoolChange::ReclaimPolicy,
+        );
+        patch.plain(
+            "allowRetain",
+            document.allow_retain,
+            PoolChange::AllowRetain,
+        );
         about!(patch, document, PoolChange);
     }
 }
@@ -436,6 +486,17 @@ impl ClaimPatch {
             document.owner,
             |check, text| check.optional_owner("owner", Some(&text)),
             |owner| ClaimChange::Owner(owner.flatten()),
+        );
+        patch.plain("ttlSeconds", document.ttl_seconds, ClaimChange::TtlSeconds);
+        patch.plain(
+            "graceSeconds",
+            document.grace_seconds,
+            ClaimChange::GraceSeconds,
+        );
+        patch.plain(
+            "reclaimPolicy",
+            document.reclaim_policy,
+            ClaimChange::ReclaimPolicy,
         );
         about!(patch, document, ClaimChange);
         let changes = patch.finish()?;

@@ -3,7 +3,7 @@
 use allocator::name::Name;
 use clap::Args;
 
-use super::shared::{DryRun, Strategy, name, pair};
+use super::shared::{DryRun, ReclaimPolicy, Strategy, name, pair};
 
 /// What an object says of itself.
 #[derive(Debug, Args)]
@@ -85,6 +85,42 @@ pub(crate) struct PoolEdit {
     /// first, last, an address or none
     #[arg(long, value_name = "GATEWAY|none")]
     pub(crate) gateway: Option<String>,
+    /// For how long blocks that are released from now on are kept for their holders
+    #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
+    pub(crate) grace: Option<Bound>,
+    /// What becomes of them then
+    #[arg(long, value_enum)]
+    pub(crate) reclaim_policy: Option<ReclaimPolicy>,
+    /// Longest grace that a claim may state; none is the pool's own
+    #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
+    pub(crate) max_grace: Option<Bound>,
+    /// Whether a claim may state Retain
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) allow_retain: Option<bool>,
+    /// Longest lease; none is without bound
+    #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
+    pub(crate) max_ttl: Option<Bound>,
+    #[command(flatten)]
+    pub(crate) about: AboutEdit,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
+}
+
+/// `claim edit`
+#[derive(Debug, Args)]
+pub(crate) struct ClaimEdit {
+    /// Its name
+    #[arg(value_parser = name)]
+    pub(crate) name: Name,
+    /// Length of its lease, which begins now; none ends the lease
+    #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
+    pub(crate) ttl: Option<Bound>,
+    /// For how long its block is kept once it is released; none is as the pool says
+    #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
+    pub(crate) grace: Option<Bound>,
+    /// What becomes of its block then
+    #[arg(long, value_enum)]
+    pub(crate) reclaim_policy: Option<ReclaimPolicy>,
     #[command(flatten)]
     pub(crate) about: AboutEdit,
     #[command(flatten)]

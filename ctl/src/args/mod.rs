@@ -14,9 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
-pub(crate) use edit::{AboutEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use shared::{
-    About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy, Strategy,
+    About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
+    Strategy,
 };
 
 /// ipamd from the command line.
@@ -348,15 +349,7 @@ pub(crate) enum ClaimCommand {
         name: Name,
     },
     /// Edits what a claim says of itself
-    Edit {
-        /// Its name
-        #[arg(value_parser = name)]
-        name: Name,
-        #[command(flatten)]
-        about: AboutEdit,
-        #[command(flatten)]
-        dry_run: DryRun,
-    },
+    Edit(Box<ClaimEdit>),
     /// Tells that the holder uses its block
     Confirm {
         /// Its name

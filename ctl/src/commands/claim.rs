@@ -64,11 +64,7 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             let answer = writer.claim_renew(tenant, &name, &renew).await?;
             context.changed("claim", &answer, "renewed", holding.dry_run)
         }
-        ClaimCommand::Edit {
-            name,
-            about,
-            dry_run,
-        } => super::edit::claim(context, &name, &about, dry_run).await,
+        ClaimCommand::Edit(edit) => super::edit::claim(context, &edit).await,
         ClaimCommand::Release(release) => match &release.selector {
             Some(selector) => release_selected(context, tenant, &release, selector).await,
             None => release_named(context, tenant, &release).await,

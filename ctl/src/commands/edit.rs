@@ -6,7 +6,7 @@ use client::Answer;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use crate::args::{AboutEdit, DryRun, PoolEdit, PoolResize, TenantEdit};
+use crate::args::{AboutEdit, ClaimEdit, DryRun, PoolEdit, PoolResize, TenantEdit};
 use crate::failure::Failure;
 use crate::output::{self, Row};
 
@@ -54,6 +54,19 @@ pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failu
     }
     insert(&mut patch, "subnet", edit.subnet.as_deref().map(or_none));
     insert(&mut patch, "gateway", edit.gateway.as_deref().map(or_none));
+    let times = [
+        ("graceSeconds", edit.grace),
+        ("maxGraceSeconds", edit.max_grace),
+        ("maxTtlSeconds", edit.max_ttl),
+    ];
+    for (field, seconds) in times {
+        insert(&mut patch, field, seconds.map(|seconds| seconds.0));
+    }
+    let policy = edit
+        .reclaim_policy
+        .map(allocator::life::ReclaimPolicy::from);
+    insert(&mut patch, "reclaimPolicy", policy);
+    insert(&mut patch, "allowRetain", edit.allow_retain);
     require(&patch)?;
     let client = context.writer(edit.dry_run);
     let answer = client
@@ -100,17 +113,21 @@ pub(super) async fn drain(
     edited(context, "pool", &answer, dry_run)
 }
 
-pub(super) async fn claim(
-    context: &Context,
-    name: &Name,
-    edit: &AboutEdit,
-    dry_run: DryRun,
-) -> Result<(), Failure> {
-    let patch = about(edit);
+pub(super) async fn claim(context: &Context, edit: &ClaimEdit) -> Result<(), Failure> {
+    let mut patch = about(&edit.about);
+    for (field, seconds) in [("ttlSeconds", edit.ttl), ("graceSeconds", edit.grace)] {
+        insert(&mut patch, field, seconds.map(|seconds| seconds.0));
+    }
+    let policy = edit
+        .reclaim_policy
+        .map(allocator::life::ReclaimPolicy::from);
+    insert(&mut patch, "reclaimPolicy", policy);
     require(&patch)?;
-    let client = context.writer(dry_run);
-    let answer = client.claim_edit(context.tenant()?, name, &patch).await?;
-    edited(context, "claim", &answer, dry_run)
+    let client = context.writer(edit.dry_run);
+    let answer = client
+        .claim_edit(context.tenant()?, &edit.name, &patch)
+        .await?;
+    edited(context, "claim", &answer, edit.dry_run)
 }
 
 /// Shows what an edit answered.

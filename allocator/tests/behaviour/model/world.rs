@@ -142,6 +142,7 @@ pub(crate) fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy
 
 /// Two root pools of 64 addresses, one of each family, and room for four child pools, all of one
 /// strategy.
+#[derive(Default)]
 pub(crate) struct World {
     pub(super) strategy: Strategy,
     /// The last generation seen of each claim.

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::headers::MERGE_PATCH;
 use crate::problem::{CATALOGUE, Code, MEDIA_TYPE, Problem};
 use crate::routes::{
-    Method, OPERATIONS, Operation, Parameter, Place, Response, ResponseBody, Values,
+    Method, Operation, Parameter, Place, Response, ResponseBody, Values, operations,
 };
 use crate::{requests, views};
 
@@ -37,7 +37,7 @@ pub fn generate() -> String {
 
 fn paths() -> BTreeMap<&'static str, Map<String, Value>> {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
-    for operation in OPERATIONS {
+    for operation in operations() {
         let method = operation.method.as_str().to_lowercase();
         paths
             .entry(operation.path)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::problem::Problem;
-use api::routes::{Method, OPERATIONS, Operation, ResponseBody};
+use api::routes::{Method, Operation, ResponseBody, operations};
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
@@ -26,7 +26,7 @@ type Params = Result<RawPathParams, RawPathParamsRejection>;
 /// All operations of the API, and a problem for everything else.
 pub(super) fn router(server: &Server) -> Router {
     let mut paths: BTreeMap<String, Vec<&'static Operation>> = BTreeMap::new();
-    for operation in OPERATIONS {
+    for operation in operations() {
         paths
             .entry(operation.router_path())
             .or_default()
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_operation_of_the_table_has_a_handler_of_its_kind() {
-        for operation in OPERATIONS {
+        for operation in operations() {
             let (kind, _) =
                 handler(operation.id).unwrap_or_else(|| panic!("{} is not served", operation.id));
             assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::routes::{OPERATIONS, ResponseBody};
+use api::routes::{ResponseBody, operations};
 
 use crate::harness::{JSON, TestNode};
 
@@ -20,7 +20,7 @@ async fn every_operation_of_the_table_is_served_and_no_other_method_of_its_path(
     let node = TestNode::start().await;
     node.with_pool("acme").await;
     let mut methods: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for operation in OPERATIONS {
+    for operation in operations() {
         methods
             .entry(operation.path)
             .or_default()
@@ -58,7 +58,7 @@ async fn every_operation_of_the_table_is_served_and_no_other_method_of_its_path(
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_are_served_as_what_they_are_and_need_nothing_from_elsewhere() {
     let node = TestNode::start().await;
-    for operation in OPERATIONS {
+    for operation in operations() {
         for response in operation.responses {
             if let ResponseBody::Other(media_type) = response.body {
                 let answer = node.get(operation.path).await;

@@ -4,6 +4,7 @@
 //! depends on the state is decided by `apply`.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -14,6 +15,10 @@ use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
 
+/// Priority of a pool that states none.
+pub const PRIORITY_DEFAULT: u16 = 100;
+/// Highest priority of a pool.
+pub const PRIORITY_MAX: u16 = 1_000;
 /// Most commands in one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Most operations in one batch.
@@ -204,6 +209,10 @@ pub struct PoolSpec {
     pub private_only: bool,
     /// Nothing new is handed out.
     pub drain: bool,
+    /// Which other tenants may take from it.
+    pub shared_with: Sharing,
+    /// Its place among the candidates of a selector, the lowest first: 0 to [`PRIORITY_MAX`].
+    pub priority: u16,
     /// What is withheld from allocation.
     pub exclude: Vec<Exclusion>,
     /// The on-link prefix that a holder configures, where it is not the CIDR itself.
@@ -236,6 +245,8 @@ impl PoolSpec {
             usable_only: false,
             private_only: false,
             drain: false,
+            shared_with: Sharing::default(),
+            priority: PRIORITY_DEFAULT,
             exclude: Vec::new(),
             subnet: None,
             gateway: None,
@@ -243,6 +254,41 @@ impl PoolSpec {
             labels: Labels::new(),
             annotations: Labels::new(),
             description: Box::from(""),
+        }
+    }
+}
+
+/// Which other tenants may take claims and child pools from a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sharing {
+    /// None: it is private.
+    #[default]
+    Private,
+    /// These; they need not be there yet.
+    With(BTreeSet<Name>),
+    /// All.
+    Everyone,
+}
+
+impl Sharing {
+    /// Most tenants that can be named.
+    pub const TENANTS_MAX: usize = 1_000;
+
+    /// These tenants; private where there are none.
+    pub fn with(tenants: BTreeSet<Name>) -> Self {
+        if tenants.is_empty() {
+            Self::Private
+        } else {
+            Self::With(tenants)
+        }
+    }
+
+    /// Another tenant may use the pool.
+    pub fn allows(&self, tenant: &Name) -> bool {
+        match self {
+            Self::Private => false,
+            Self::With(tenants) => tenants.contains(tenant),
+            Self::Everyone => true,
         }
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Exclusion, Gateway, PoolCidr, PoolRef, Range, Strategy};
+use crate::command::{Exclusion, Gateway, PoolCidr, PoolRef, Range, Sharing, Strategy};
 use crate::life::ReclaimPolicy;
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Family, Prefix};
@@ -89,6 +89,10 @@ pub enum PoolChange {
     PrivateOnly(bool),
     /// Nothing new is handed out.
     Drain(bool),
+    /// Which other tenants may take from it from now on.
+    SharedWith(Sharing),
+    /// Its place among the candidates of a selector.
+    Priority(u16),
     /// What is withheld.
     Exclude(Vec<Exclusion>),
     /// The on-link prefix.

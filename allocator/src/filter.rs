@@ -127,11 +127,22 @@ pub struct AllocationFilter {
     pub labels: LabelSelector,
 }
 
-/// Where an allocation stands in the order of the list: by name of the pool, then by address.
+/// Where an allocation stands in the order of the list: what is held from the tenant's own pools by name
+/// of the pool, then by address; after that what it holds of other tenants' pools, by address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AllocationKey {
-    /// The pool that it is held from.
-    pub pool: Name,
-    /// The block.
-    pub cidr: Prefix,
+pub enum AllocationKey {
+    /// Held from an own pool.
+    Own {
+        /// The pool that it is held from.
+        pool: Name,
+        /// The block.
+        cidr: Prefix,
+    },
+    /// Held of another tenant's pool.
+    Foreign {
+        /// The block.
+        cidr: Prefix,
+        /// Tells equal blocks of different tenants apart.
+        hold: u32,
+    },
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 
 use crate::command::Strategy;
 use crate::count::Count;
@@ -10,13 +11,14 @@ use crate::record::Holder;
 
 use super::State;
 use super::audit::{AuditFailure, HoldsByPool, check};
+use super::foreign_index::ForeignIndex;
 use super::policy::Policy;
 use super::pool_fields;
 use super::pool_index::plus;
 use super::shares::Shares;
 
 impl State {
-    /// Invariant 14.
+    /// Invariant 15.
     pub(super) fn audit_withheld(&self, holds: &HoldsByPool<'_>) -> Result<(), AuditFailure> {
         for (id, pool) in self.tables.pools.iter() {
             let name = &pool.spec.name;
@@ -36,7 +38,7 @@ impl State {
                         let sound = withheld
                             .iter()
                             .any(|(whole, why)| whole.contains(block) && why == reason);
-                        check(sound, 14, || format!("{block} is reserved in pool {name}"))?;
+                        check(sound, 15, || format!("{block} is reserved in pool {name}"))?;
                         held = plus(held, block.size());
                     }
                     Holder::Claim(_) | Holder::Child { .. } => {
@@ -48,19 +50,35 @@ impl State {
                     }
                 }
             }
-            check(held == total, 14, || {
+            check(held == total, 15, || {
                 format!("of {total} addresses that pool {name} withholds {held} are held")
             })?;
             check(
                 policy == index.policy && reservations == index.withheld,
-                14,
+                15,
                 || format!("the policy of pool {name}"),
             )?;
         }
         Ok(())
     }
 
-    /// Invariant 13.
+    /// Invariant 7, for what tenants hold of other tenants' pools.
+    pub(super) fn audit_foreign(&self) -> Result<(), AuditFailure> {
+        let mut foreign = ForeignIndex::default();
+        for (id, hold) in self.tables.holds.iter() {
+            if let Holder::Claim(claim) = &hold.holder {
+                foreign.claim_add(&self.tables, id, hold, claim);
+            }
+        }
+        for (_, pool) in self.tables.pools.iter() {
+            foreign.child_add(&self.tables, pool);
+        }
+        check(foreign == self.index.foreign, 7, || {
+            String::from("what is held of other tenants' pools")
+        })
+    }
+
+    /// Invariant 14.
     pub(super) fn audit_strategies(&self, holds: &HoldsByPool<'_>) -> Result<(), AuditFailure> {
         for (id, pool) in self.tables.pools.iter() {
             let name = &pool.spec.name;
@@ -68,7 +86,7 @@ impl State {
             let sound = cursor.is_none_or(|cursor| {
                 pool.spec.strategy == Strategy::NextFit && Family::of(cursor) == pool.family
             });
-            check(sound, 13, || format!("the cursor of pool {name}"))?;
+            check(sound, 14, || format!("the cursor of pool {name}"))?;
             let index = self.pool_index(id);
             let least_utilized = pool.spec.strategy == Strategy::LeastUtilized;
             let mut shares = least_utilized.then(|| Shares::new(&index.tries));
@@ -81,7 +99,7 @@ impl State {
                     shares.change(place, |held| plus(held, hold.block.size()));
                 }
             }
-            check(shares == index.shares, 13, || {
+            check(shares == index.shares, 14, || {
                 format!("the CIDRs of pool {name} by what is held of each")
             })?;
         }

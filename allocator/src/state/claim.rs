@@ -226,8 +226,8 @@ impl State {
         self.claim_view(hold, hold.claim().expect("a claim's name leads to a claim"))
     }
 
-    /// The pool that a reference means to a caller of that tenant. Another tenant's pool is not to be
-    /// seen.
+    /// The pool that a reference means to a caller of that tenant. Another tenant's pool is to be seen
+    /// where it is shared with the caller.
     pub(super) fn pool_resolve(
         &self,
         caller: &Name,
@@ -238,11 +238,15 @@ impl State {
             tenant: tenant.clone(),
             pool: reference.name.clone(),
         };
-        if tenant != caller {
-            return Err(hidden());
+        if tenant == caller {
+            let id = self.tenant_find(tenant)?;
+            return self.pool_find(id, &reference.name).ok_or_else(hidden);
         }
-        let id = self.tenant_find(tenant)?;
-        self.pool_find(id, &reference.name).ok_or_else(hidden)
+        let id = self.tenant_find(tenant).map_err(|_| hidden())?;
+        let shared = |id: &PoolId| self.tables.pool(*id).spec.shared_with.allows(caller);
+        self.pool_find(id, &reference.name)
+            .filter(shared)
+            .ok_or_else(hidden)
     }
 
     /// A block lies in the pool; the trie of the CIDR that it lies in.

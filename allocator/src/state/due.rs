@@ -127,7 +127,11 @@ impl State {
         let mut exact = chain
             .into_iter()
             .rev()
-            .filter(|id| self.tables.hold(*id).block == reclaim.cidr)
+            // It is the pool's operator who reclaims.
+            .filter(|id| {
+                let hold = self.tables.hold(*id);
+                hold.block == reclaim.cidr && self.tables.pool(hold.pool).tenant == tenant
+            })
             .peekable();
         let Some(innermost) = exact.peek().copied() else {
             return Err(Rejection::AllocationNotFound {

@@ -16,6 +16,7 @@ use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolBlock, PoolId, Tenant
 use crate::view::{Phase, Usage};
 
 use super::ended_index::EndedIndex;
+use super::foreign_index::ForeignIndex;
 use super::life_index::LifeIndex;
 use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
@@ -41,6 +42,8 @@ pub(super) struct Index {
     pub(super) roots: BTreeMap<(TenantId, Name, Prefix), PoolId>,
     /// Claims of all tenants.
     pub(super) claims: u64,
+    /// What tenants hold of other tenants' pools.
+    pub(super) foreign: ForeignIndex,
 }
 
 /// Why records contradict each other.
@@ -159,6 +162,7 @@ impl Index {
         let usage = self.usage_mut(pool.tenant).ok_or("a pool has no tenant")?;
         usage.pools = usage.pools.saturating_add(1);
         put(&mut self.pools, id, Box::new(PoolIndex::new(pool)));
+        self.foreign.child_add(tables, pool);
         if pool.parent.is_none() {
             for block in &pool.blocks {
                 if self
@@ -185,6 +189,7 @@ impl Index {
         );
         let usage = self.usage_mut(pool.tenant).expect("a pool has a tenant");
         usage.pools = usage.pools.saturating_sub(1);
+        self.foreign.child_remove(pool);
         if pool.parent.is_none() {
             for block in &pool.blocks {
                 self.roots
@@ -270,6 +275,7 @@ impl Index {
                 index.policy.add(hold.block);
                 index.count_claim(hold.phase, size);
                 self.life_add(tables, id, hold, claim)?;
+                self.foreign.claim_add(tables, id, hold, claim);
                 let usage = self
                     .usage_mut(claim.tenant)
                     .ok_or("a claim has no tenant")?;
@@ -312,6 +318,7 @@ impl Index {
                 index.policy.remove(hold.block);
                 index.discount_claim(hold.phase, size);
                 self.life_remove(tables, id, hold, claim);
+                self.foreign.claim_remove(id, hold, claim);
                 let usage = self.usage_mut(claim.tenant).expect("a claim has a tenant");
                 let removed = usage_of(hold.block);
                 usage.claims = usage.claims.saturating_sub(1);

@@ -155,7 +155,9 @@ impl State {
     fn pool_passes(&self, pool: &Pool, filter: &PoolFilter) -> bool {
         let parent = pool
             .parent
-            .map(|(parent, _)| &self.tables.pool(parent).spec.name);
+            .map(|(parent, _)| &*self.tables.pool(parent).spec)
+            .filter(|parent| parent.tenant == pool.spec.tenant)
+            .map(|parent| &parent.name);
         let owner = pool.spec.owner.as_ref();
         passes(filter.parent.as_ref(), |name| parent == Some(name))
             && passes(filter.space.as_ref(), |space| pool.space == *space)
@@ -235,7 +237,8 @@ impl State {
             && filter.labels.matches(|key| claim.label(key))
     }
 
-    /// What is held from a tenant's pools, by name of the pool and address.
+    /// What is held from a tenant's pools, by name of the pool and address, and then what it holds of
+    /// other tenants' pools, by address.
     ///
     /// # Errors
     /// [`Rejection::TenantNotFound`].
@@ -248,10 +251,16 @@ impl State {
     ) -> Result<Page<AllocationView, AllocationKey>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let mut pager = Pager::new(limit);
-        let begun =
-            after.and_then(|key| Some((self.pool_find(tenant, &key.pool)?, Some(key.cidr))));
+        let own = match after {
+            None => None,
+            Some(AllocationKey::Own { pool, cidr }) => Some((pool, *cidr)),
+            Some(AllocationKey::Foreign { cidr, hold }) => {
+                return Ok(self.allocations_elsewhere(tenant, Some((*cidr, *hold)), filter, pager));
+            }
+        };
+        let begun = own.and_then(|(pool, cidr)| Some((self.pool_find(tenant, pool)?, Some(cidr))));
         let rest = self
-            .pools_after(tenant, after.map(|key| &key.pool))
+            .pools_after(tenant, own.map(|(pool, _)| pool))
             .map(|id| (id, None));
         for (id, from) in begun.into_iter().chain(rest) {
             let pool = self.tables.pool(id);
@@ -262,7 +271,7 @@ impl State {
                 }
                 let end = Prefix::single(Address::from([u8::MAX; 16]));
                 pager.row(
-                    AllocationKey {
+                    AllocationKey::Own {
                         pool: pool.spec.name.clone(),
                         cidr: end,
                     },
@@ -274,7 +283,32 @@ impl State {
                 return Ok(pager.page(true));
             }
         }
-        Ok(pager.page(false))
+        Ok(self.allocations_elsewhere(tenant, None, filter, pager))
+    }
+
+    /// Ends a page with what a tenant holds of other tenants' pools.
+    fn allocations_elsewhere(
+        &self,
+        tenant: TenantId,
+        after: Option<(Prefix, HoldId)>,
+        filter: &AllocationFilter,
+        mut pager: Pager<AllocationView, AllocationKey>,
+    ) -> Page<AllocationView, AllocationKey> {
+        // A pool is told by its name among the tenant's own.
+        if filter.pool.is_some() {
+            return pager.page(false);
+        }
+        for (cidr, id) in self.index.foreign.after(tenant, after) {
+            if pager.is_full() {
+                return pager.page(true);
+            }
+            let hold = self.tables.hold(id);
+            let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
+                && self.allocation_passes(hold, filter);
+            let item = passes.then(|| self.allocation_view(id));
+            pager.row(AllocationKey::Foreign { cidr, hold: id }, item);
+        }
+        pager.page(false)
     }
 
     /// Adds the holds of one pool after a block; breaks off when the page is full.
@@ -299,7 +333,7 @@ impl State {
                     .allocation_passes(hold, filter)
                     .then(|| self.allocation_view(id));
                 pager.row(
-                    AllocationKey {
+                    AllocationKey::Own {
                         pool: name.clone(),
                         cidr: hold.block,
                     },

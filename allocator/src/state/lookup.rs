@@ -66,7 +66,32 @@ impl State {
         }
     }
 
-    /// The pools that contain a block, the root first, and the holds that do, the outermost first.
+    /// Where a tenant has no root around a block: the pool of another tenant that it holds of there, and
+    /// its child pool, if that is what it holds. A space is told by its name.
+    fn chain_elsewhere(
+        &self,
+        tenant: TenantId,
+        space: &Name,
+        block: Prefix,
+        pools: &mut Vec<PoolId>,
+        holds: &mut Vec<HoldId>,
+    ) -> Option<PoolId> {
+        let mut around = self.index.foreign.around(tenant, block);
+        let id = around.find(|id| {
+            let pool = self.tables.hold(*id).pool;
+            self.tables.pool(pool).space == *space
+        })?;
+        let hold = self.tables.hold(id);
+        pools.push(hold.pool);
+        holds.push(id);
+        match hold.holder {
+            Holder::Child { pool } => Some(pool),
+            Holder::Claim(_) | Holder::Reservation { .. } => None,
+        }
+    }
+
+    /// The pools that contain a block, the root first, and the holds that do, the outermost first. What
+    /// a tenant holds of another one's pool begins with that pool.
     pub(super) fn chain(
         &self,
         tenant: TenantId,
@@ -75,9 +100,11 @@ impl State {
     ) -> (Vec<PoolId>, Vec<HoldId>) {
         let (mut pools, mut holds) = (Vec::new(), Vec::new());
         let root = self.index.root_overlapping(tenant, space, block);
-        let mut next = root
-            .filter(|(cidr, _)| cidr.contains(block))
-            .map(|(_, pool)| pool);
+        let root = root.filter(|(cidr, _)| cidr.contains(block));
+        let mut next = match root {
+            Some((_, pool)) => Some(pool),
+            None => self.chain_elsewhere(tenant, space, block, &mut pools, &mut holds),
+        };
         // A child lies in its parent and is one deeper: at most as many steps as pools nest.
         while let Some(pool) = next {
             pools.push(pool);

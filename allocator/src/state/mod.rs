@@ -38,6 +38,7 @@ mod durable;
 mod edit;
 mod ended_index;
 mod events;
+mod foreign_index;
 mod index;
 mod layout;
 mod life;

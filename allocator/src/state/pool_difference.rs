@@ -38,6 +38,8 @@ pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
         ("usableOnly", there.usable_only == spec.usable_only),
         ("privateOnly", there.private_only == spec.private_only),
         ("drain", there.drain == spec.drain),
+        ("sharedWith", there.shared_with == spec.shared_with),
+        ("priority", there.priority == spec.priority),
         ("exclude", same_exclusions(&there.exclude, &spec.exclude)),
         ("subnet", there.subnet == spec.subnet),
         ("gateway", there.gateway == spec.gateway),

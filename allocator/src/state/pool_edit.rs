@@ -248,6 +248,8 @@ fn changed(pool: &Pool, changes: &[PoolChange]) -> Result<PoolSpec, Rejection> {
             PoolChange::UsableOnly(usable_only) => spec.usable_only = *usable_only,
             PoolChange::PrivateOnly(private_only) => spec.private_only = *private_only,
             PoolChange::Drain(drain) => spec.drain = *drain,
+            PoolChange::Priority(priority) => spec.priority = *priority,
+            PoolChange::SharedWith(sharing) => spec.shared_with.clone_from(sharing),
             PoolChange::Exclude(exclude) => spec.exclude.clone_from(exclude),
             PoolChange::Subnet(subnet) => spec.subnet = *subnet,
             PoolChange::Gateway(gateway) => spec.gateway = *gateway,

@@ -454,7 +454,10 @@ fn a_list_examines_a_bounded_number_of_rows_and_goes_on_after_its_last_key() {
         .state
         .allocations(&name(TENANT), &held, None, 10)
         .unwrap();
-    assert_eq!(page.next.map(|key| key.cidr), Some(block("10.0.7.207/32")));
+    assert!(matches!(
+        page.next,
+        Some(AllocationKey::Own { cidr, .. }) if cidr == block("10.0.7.207/32")
+    ));
 }
 
 #[test]
@@ -473,7 +476,7 @@ fn a_list_goes_on_where_its_key_is_gone() {
     assert_eq!(names(&page), "c d");
     // The block of the key is held in parts now: those that begin with it come again.
     harness.take("part", "kid", "10.0.0.128/32");
-    let after = AllocationKey {
+    let after = AllocationKey::Own {
         pool: name("kid"),
         cidr: block("10.0.0.128/28"),
     };
@@ -487,7 +490,7 @@ fn a_list_goes_on_where_its_key_is_gone() {
         .map(|item| item.cidr.to_string())
         .collect();
     assert_eq!(found, ["10.0.0.128/32", "10.0.0.144/32"]);
-    let gone = AllocationKey {
+    let gone = AllocationKey::Own {
         pool: name("l"),
         cidr: block("10.0.0.0/8"),
     };

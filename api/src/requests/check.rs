@@ -6,7 +6,7 @@
 use std::fmt;
 
 use allocator::answer::FieldProblem;
-use allocator::command::{self, Exclusion, Gateway, Range};
+use allocator::command::{self, Exclusion, Gateway, PRIORITY_MAX, Range, Sharing};
 use allocator::name::{
     self, DESCRIPTION_BYTES_MAX, LABEL_KEY_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX,
     NAME_ALLOWED, Name, OWNER_ALLOWED, Owner,
@@ -177,6 +177,40 @@ impl Check {
                     "first, last or an address",
                 ),
             },
+        }
+    }
+
+    /// Tenants that may use a pool, or `*` alone.
+    pub(crate) fn sharing(&mut self, field: &str, tenants: &[String]) -> Checked<Sharing> {
+        if tenants == ["*"] {
+            return Ok(Sharing::Everyone);
+        }
+        if tenants.len() > Sharing::TENANTS_MAX {
+            let problem = format_args!("has {} entries", tenants.len());
+            return self.refuse(
+                field,
+                problem,
+                format_args!("at most {}, or \"*\" alone", Sharing::TENANTS_MAX),
+            );
+        }
+        let names = each(tenants, |index, tenant| {
+            self.name(&format!("{field}[{index}]"), tenant)
+        });
+        Ok(Sharing::with(names?.into_iter().collect()))
+    }
+
+    pub(crate) fn optional_priority(
+        &mut self,
+        field: &str,
+        priority: Option<u16>,
+    ) -> Checked<Option<u16>> {
+        match priority {
+            Some(priority) if priority > PRIORITY_MAX => self.refuse(
+                field,
+                format_args!("is {priority}"),
+                format_args!("0 to {PRIORITY_MAX}"),
+            ),
+            priority => Ok(priority),
         }
     }
 

@@ -2,7 +2,7 @@
 //! absent one means when the object is made, any other gets the value; of labels, annotations and the
 //! quota each key for itself, of arrays the whole. An immutable field may say what is there.
 
-use allocator::command::{Command, Range, Strategy};
+use allocator::command::{Command, PRIORITY_DEFAULT, Range, Strategy};
 use allocator::edit::{
     ClaimChange, ClaimEdit, LabelsChange, PoolChange, PoolEdit, TenantChange, TenantEdit,
 };
@@ -77,6 +77,11 @@ pub struct PoolPatch {
     pub private_only: Option<bool>,
     /// Hand out nothing new.
     pub drain: Option<bool>,
+    /// All tenants that may take from it, or `["*"]`. Whoever is left out takes nothing new.
+    pub shared_with: Option<Vec<String>>,
+    /// Its place among the candidates of a selector, the lowest first.
+    #[schema(maximum = 1000)]
+    pub priority: Option<u16>,
     /// All that is withheld from allocation.
     pub exclude: Option<Vec<Exclusion>>,
     /// The on-link prefix that a holder configures.
@@ -383,6 +388,18 @@ impl PoolPatch {
         for (field, flag, change) in flags {
             patch.plain(field, flag, |flag| change(flag.unwrap_or_default()));
         }
+        patch.field(
+            "sharedWith",
+            document.shared_with,
+            |check, tenants| check.sharing("sharedWith", &tenants),
+            |sharing| PoolChange::SharedWith(sharing.unwrap_or_default()),
+        );
+        patch.field(
+            "priority",
+            document.priority,
+            |check, priority| check.optional_priority("priority", Some(priority)),
+            |priority| PoolChange::Priority(priority.flatten().unwrap_or(PRIORITY_DEFAULT)),
+        );
         patch.field(
             "exclude",
             document.exclude,

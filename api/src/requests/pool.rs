@@ -1,6 +1,8 @@
 //! Pools as asked for.
 
-use allocator::command::{ChildBlock, Command, PoolCidr, PoolSource, PoolSpec, Strategy};
+use allocator::command::{
+    ChildBlock, Command, PRIORITY_DEFAULT, PoolCidr, PoolSource, PoolSpec, Strategy,
+};
 use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Family;
@@ -69,6 +71,13 @@ pub struct PoolCreate {
     /// Hand out nothing new; what is held stays, and can be given back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drain: bool,
+    /// Tenants that may take claims and child pools from it, or `["*"]` for all; private when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
+    /// Its place among the candidates of a selector, the lowest first; 100 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 1000)]
+    pub priority: Option<u16>,
     /// What is withheld from allocation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Exclusion>,
@@ -131,6 +140,8 @@ impl PoolCreate {
         let max = check.optional_prefix_length("maxPrefixLength", self.max_prefix_length);
         let default =
             check.optional_prefix_length("defaultPrefixLength", self.default_prefix_length);
+        let shared_with = check.sharing("sharedWith", &self.shared_with);
+        let priority = check.optional_priority("priority", self.priority);
         let exclude = each(&self.exclude, |index, item| {
             check.exclusion(&format!("exclude[{index}]"), item)
         });
@@ -152,6 +163,8 @@ impl PoolCreate {
             usable_only: self.usable_only,
             private_only: self.private_only,
             drain: self.drain,
+            shared_with: shared_with?,
+            priority: priority?.unwrap_or(PRIORITY_DEFAULT),
             exclude: exclude?,
             subnet: subnet?,
             gateway: gateway?,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use allocator::command::{self, ChildBlock, Gateway, PoolSource, Strategy};
+use allocator::command::{
+    self, ChildBlock, Gateway, PRIORITY_DEFAULT, PoolSource, Sharing, Strategy,
+};
 use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
@@ -67,6 +69,12 @@ pub struct Pool {
     /// Nothing new is handed out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drain: bool,
+    /// Tenants that may take from it; `["*"]` is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
+    /// Its place among the candidates of a selector, the lowest first; 100 where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u16>,
     /// What is withheld from allocation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Exclusion>,
@@ -274,6 +282,8 @@ impl From<&PoolView> for Pool {
             usable_only: spec.usable_only,
             private_only: spec.private_only,
             drain: spec.drain,
+            shared_with: sharing_texts(&spec.shared_with),
+            priority: (spec.priority != PRIORITY_DEFAULT).then_some(spec.priority),
             exclude: spec.exclude.iter().map(Exclusion::from).collect(),
             subnet: spec.subnet.map(Cidr),
             gateway: spec.gateway.map(gateway_text),
@@ -302,7 +312,10 @@ impl From<&PoolView> for PoolStatus {
             cidrs: view.cidrs.iter().map(ResolvedCidr::from).collect(),
             space: view.space.clone(),
             family: view.family,
-            visibility: "private".to_owned(),
+            visibility: match view.spec.shared_with {
+                Sharing::Private => "private".to_owned(),
+                Sharing::With(_) | Sharing::Everyone => "shared".to_owned(),
+            },
             min_prefix_length: view.min_prefix_length,
             max_prefix_length: view.max_prefix_length,
             default_prefix_length: view.default_prefix_length,
@@ -324,6 +337,14 @@ impl From<&PoolView> for PoolStatus {
             updated_at: Time(view.updated_at_ms),
             conditions: conditions(view),
         }
+    }
+}
+
+fn sharing_texts(sharing: &Sharing) -> Vec<String> {
+    match sharing {
+        Sharing::Private => Vec::new(),
+        Sharing::With(tenants) => tenants.iter().map(Name::to_string).collect(),
+        Sharing::Everyone => vec!["*".to_owned()],
     }
 }
 

@@ -73,6 +73,15 @@ pub(crate) struct PoolEdit {
     /// Refuse CIDRs that are not private
     #[arg(long, value_name = "BOOL")]
     pub(crate) private_only: Option<bool>,
+    /// A tenant that may take from it, or *; may be repeated, and replaces those that may now
+    #[arg(long, conflicts_with = "share_with_nobody", value_name = "TENANT")]
+    pub(crate) share_with: Vec<String>,
+    /// No other tenant may take from it any more
+    #[arg(long)]
+    pub(crate) share_with_nobody: bool,
+    /// Place among the candidates of a selector, the lowest first
+    #[arg(long, value_parser = bound, value_name = "0..1000|none")]
+    pub(crate) priority: Option<Bound>,
     /// All that is withheld: a CIDR, an address or a range FIRST-LAST; may be repeated
     #[arg(long, conflicts_with = "exclude_nothing", value_name = "ADDRESSES")]
     pub(crate) exclude: Vec<String>,

@@ -293,6 +293,12 @@ pub(crate) struct PoolCreate {
     /// Hand out nothing yet
     #[arg(long)]
     pub(crate) drain: bool,
+    /// A tenant that may take from it, or *; may be repeated
+    #[arg(long, value_name = "TENANT")]
+    pub(crate) share_with: Vec<String>,
+    /// Place among the candidates of a selector, 0 to 1000, the lowest first
+    #[arg(long)]
+    pub(crate) priority: Option<u16>,
     /// A CIDR, an address or a range FIRST-LAST to withhold; may be repeated
     #[arg(long, value_name = "ADDRESSES")]
     pub(crate) exclude: Vec<String>,

@@ -49,6 +49,10 @@ pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failu
     insert(&mut patch, "strategy", strategy);
     insert(&mut patch, "usableOnly", edit.usable_only);
     insert(&mut patch, "privateOnly", edit.private_only);
+    if edit.share_with_nobody || !edit.share_with.is_empty() {
+        patch.insert("sharedWith".to_owned(), json!(edit.share_with));
+    }
+    insert(&mut patch, "priority", edit.priority.map(|place| place.0));
     if edit.exclude_nothing || !edit.exclude.is_empty() {
         patch.insert("exclude".to_owned(), json!(edit.exclude));
     }

@@ -105,6 +105,8 @@ fn document(create: &PoolCreate) -> Result<requests::PoolCreate, Failure> {
         usable_only: create.usable_only,
         private_only: create.private_only,
         drain: create.drain,
+        shared_with: create.share_with.clone(),
+        priority: create.priority,
         exclude: create
             .exclude
             .iter()

@@ -224,15 +224,26 @@ impl PageKey for Name {
 
 impl PageKey for AllocationKey {
     fn to_text(&self) -> String {
-        format!("{} {}", self.pool, self.cidr)
+        match self {
+            Self::Own { pool, cidr } => format!("{pool} {cidr}"),
+            // No name begins so.
+            Self::Foreign { cidr, hold } => format!("~{hold} {cidr}"),
+        }
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let (pool, cidr) = text.split_once(' ')?;
-        Some(Self {
-            pool: Name::new(pool).ok()?,
-            cidr: cidr.parse().ok()?,
-        })
+        let (place, cidr) = text.split_once(' ')?;
+        let cidr = cidr.parse().ok()?;
+        match place.strip_prefix('~') {
+            Some(hold) => Some(Self::Foreign {
+                cidr,
+                hold: hold.parse().ok()?,
+            }),
+            None => Some(Self::Own {
+                pool: Name::new(place).ok()?,
+                cidr,
+            }),
+        }
     }
 }
 

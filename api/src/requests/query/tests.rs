@@ -86,15 +86,19 @@ fn a_list_goes_on_after_the_key_of_its_token() {
 #[test]
 fn an_allocation_key_comes_back_from_its_token() {
     let list = AllocationList::parse(None, &acme()).unwrap();
-    let key = AllocationKey {
+    let own = AllocationKey::Own {
         pool: Name::new("p").unwrap(),
         cidr: "2001:db8::/64".parse().unwrap(),
     };
-    let query = format!("pageToken={}", list.next_page_token(&key));
-    assert_eq!(
-        AllocationList::parse(Some(&query), &acme()).unwrap().after,
-        Some(key)
-    );
+    let foreign = AllocationKey::Foreign {
+        cidr: "10.0.0.0/24".parse().unwrap(),
+        hold: 7,
+    };
+    for key in [own, foreign] {
+        let query = format!("pageToken={}", list.next_page_token(&key));
+        let parsed = AllocationList::parse(Some(&query), &acme()).unwrap();
+        assert_eq!(parsed.after, Some(key));
+    }
 }
 
 #[test]

@@ -273,6 +273,11 @@ pub enum Rejection {
         /// Its claims.
         claims: u64,
     },
+    /// No pool that the caller may see matches the selector.
+    NoPoolMatches {
+        /// The tenant whose pools were looked at.
+        tenant: Name,
+    },
     /// No free block of that length.
     PoolExhausted {
         /// The pool's tenant.

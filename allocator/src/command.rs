@@ -11,6 +11,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
+use crate::filter::{LabelRequirement, LabelSelector};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
@@ -434,6 +435,35 @@ pub enum Gateway {
     Address(Address),
 }
 
+/// Which pool a claim is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimFrom {
+    /// This one.
+    Pool(PoolRef),
+    /// The first that can satisfy the claim, of those that match.
+    Selector(Box<PoolSelector>),
+}
+
+/// Which pools may serve a claim: tried by priority, then by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSelector {
+    /// Of this tenant, as far as they are shared with the claim's; its own where absent.
+    pub tenant: Option<Name>,
+    /// Of this family.
+    pub family: Option<Family>,
+    /// Whose labels match; in order, so that equal selectors are equal however they were written.
+    pub labels: LabelSelector,
+}
+
+impl PoolSelector {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let tenant = self.tenant.as_ref().map_or(0, |name| name.as_str().len());
+        let requirements = self.labels.requirements.iter().map(LabelRequirement::bytes);
+        requirements.fold(tenant, usize::saturating_add)
+    }
+}
+
 /// A claim as asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimSpec {
@@ -442,7 +472,7 @@ pub struct ClaimSpec {
     /// Its name: the idempotency key.
     pub name: Name,
     /// The pool to take from.
-    pub pool: PoolRef,
+    pub from: ClaimFrom,
     /// The length wanted; the pool's default where neither this nor `cidr` is given.
     pub prefix_length: Option<u8>,
     /// Exactly this block.
@@ -464,12 +494,20 @@ pub struct ClaimSpec {
 }
 
 impl ClaimSpec {
+    /// The pool that it names, if it names one.
+    pub fn pool(&self) -> Option<&PoolRef> {
+        match &self.from {
+            ClaimFrom::Pool(pool) => Some(pool),
+            ClaimFrom::Selector(_) => None,
+        }
+    }
+
     /// A claim that states nothing but its pool.
     pub fn new(tenant: Name, name: Name, pool: PoolRef) -> Self {
         Self {
             tenant,
             name,
-            pool,
+            from: ClaimFrom::Pool(pool),
             prefix_length: None,
             cidr: None,
             within: Vec::new(),

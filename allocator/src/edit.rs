@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Exclusion, Gateway, PoolCidr, PoolRef, Range, Sharing, Strategy};
+use crate::command::{
+    Exclusion, Gateway, PoolCidr, PoolRef, PoolSelector, Range, Sharing, Strategy,
+};
 use crate::life::ReclaimPolicy;
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Family, Prefix};
@@ -135,6 +137,8 @@ pub enum ClaimChange {
     Name(Option<Name>),
     /// Immutable.
     Pool(Option<PoolRef>),
+    /// Immutable.
+    PoolSelector(Option<Box<PoolSelector>>),
     /// Immutable.
     PrefixLength(Option<u8>),
     /// Immutable.

@@ -19,7 +19,7 @@ pub struct LabelSelector {
 }
 
 /// One requirement on labels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LabelRequirement {
     /// The label is there with one of the values.
     In(Box<str>, Vec<Box<str>>),
@@ -29,6 +29,18 @@ pub enum LabelRequirement {
     Exists(Box<str>),
     /// The label is absent.
     Absent(Box<str>),
+}
+
+impl LabelRequirement {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::In(key, values) | Self::NotIn(key, values) => values
+                .iter()
+                .fold(key.len(), |sum, value| sum.saturating_add(value.len())),
+            Self::Exists(key) | Self::Absent(key) => key.len(),
+        }
+    }
 }
 
 impl LabelSelector {

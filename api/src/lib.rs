@@ -14,6 +14,7 @@ pub mod fields;
 pub mod headers;
 mod json;
 pub mod openapi;
+pub mod pool_selector;
 pub mod problem;
 pub mod reply;
 pub mod requests;

@@ -203,6 +203,9 @@ fn rejections() -> Vec<Rejection> {
             pools: 1,
             claims: 2,
         },
+        Rejection::NoPoolMatches {
+            tenant: name("acme"),
+        },
         Rejection::PoolExhausted {
             tenant: name("acme"),
             pool: name("p"),
@@ -346,6 +349,9 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
         409 tenant_in_use
             The tenant acme has 1 pools and 2 claims.
             {"claims":2,"pools":1,"tenant":"acme"}
+        404 no_pool_matches
+            No pool of tenant acme that may be used here matches.
+            {"tenant":"acme"}
         507 pool_exhausted
             The pool p of tenant acme has no free /24 in the ranges asked for: 12 addresses are free, the largest free block is a /29.
             {"free":"12","largestFreePrefixLength":29,"pool":"p","prefixLength":24,"tenant":"acme"}

@@ -131,9 +131,9 @@ fn root_pools() {
         ],
         &expect![[r#"
             {"name":"p","cidrs":["10.0.0.0/16"]}
-                PoolCreate(PoolSpec { tenant: "acme", name: "p", source: Root { space: Some("default"), cidrs: [PoolCidr { cidr: 10.0.0.0/16, subnet: None, gateway: None }] }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
+                PoolCreate(PoolSpec { tenant: "acme", name: "p", source: Root { space: Some("default"), cidrs: [PoolCidr { cidr: 10.0.0.0/16, subnet: None, gateway: None }] }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, shared_with: Private, priority: 100, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
             {"name":"p","space":"blue","family":"IPv6","cidrs":["2001:db8::/32",{"cidr":"2001:db9::/32","subnet":"2001:db8::/31","gateway":"fe80::1"}],"minPrefixLength":48,"maxPrefixLength":64,"defaultPrefixLength":56,"exclude":["2001:db8::/48","2001:db8:1::1",{"addresses":"2001:db8:2::1-2001:db8:2::9","reason":"routers"}],"gateway":"first","labels":{"env":"prod"},"annotations":{"a":"b"},"description":"d"}
-                PoolCreate(PoolSpec { tenant: "acme", name: "p", source: Root { space: Some("blue"), cidrs: [PoolCidr { cidr: 2001:db8::/32, subnet: None, gateway: None }, PoolCidr { cidr: 2001:db9::/32, subnet: Some(2001:db8::/31), gateway: Some(Address(fe80::1)) }] }, family: Some(IPv6), owner: None, min_prefix_length: Some(48), max_prefix_length: Some(64), default_prefix_length: Some(56), strategy: FirstFit, usable_only: false, private_only: false, drain: false, exclude: [Exclusion { first: 2001:db8::, last: 2001:db8:0:ffff:ffff:ffff:ffff:ffff, reason: "", text: "2001:db8::/48" }, Exclusion { first: 2001:db8:1::1, last: 2001:db8:1::1, reason: "", text: "2001:db8:1::1" }, Exclusion { first: 2001:db8:2::1, last: 2001:db8:2::9, reason: "routers", text: "2001:db8:2::1-2001:db8:2::9" }], subnet: None, gateway: Some(First), life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {"env": "prod"}, annotations: {"a": "b"}, description: "d" })
+                PoolCreate(PoolSpec { tenant: "acme", name: "p", source: Root { space: Some("blue"), cidrs: [PoolCidr { cidr: 2001:db8::/32, subnet: None, gateway: None }, PoolCidr { cidr: 2001:db9::/32, subnet: Some(2001:db8::/31), gateway: Some(Address(fe80::1)) }] }, family: Some(IPv6), owner: None, min_prefix_length: Some(48), max_prefix_length: Some(64), default_prefix_length: Some(56), strategy: FirstFit, usable_only: false, private_only: false, drain: false, shared_with: Private, priority: 100, exclude: [Exclusion { first: 2001:db8::, last: 2001:db8:0:ffff:ffff:ffff:ffff:ffff, reason: "", text: "2001:db8::/48" }, Exclusion { first: 2001:db8:1::1, last: 2001:db8:1::1, reason: "", text: "2001:db8:1::1" }, Exclusion { first: 2001:db8:2::1, last: 2001:db8:2::9, reason: "routers", text: "2001:db8:2::1-2001:db8:2::9" }], subnet: None, gateway: Some(First), life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {"env": "prod"}, annotations: {"a": "b"}, description: "d" })
             {"name":"p"}
                 422 invalid_field
                   cidrs is missing; allowed: the cidrs of a root pool, or the parent of a child pool
@@ -185,7 +185,7 @@ fn root_pools() {
                   exclude[3].addresses is "10.0.0.1/24", which has host bits set; allowed: 10.0.0.0/24
             {"name":"p","cidrs":["10.0.0.0/16"],"stratgy":"BestFit"}
                 422 invalid_field
-                  stratgy is not a field; allowed: name, space, cidrs, family, parent, prefixLength, cidr, owner, minPrefixLength, maxPrefixLength, defaultPrefixLength, strategy, usableOnly, privateOnly, drain, exclude, subnet, gateway, graceSeconds, reclaimPolicy, maxGraceSeconds, allowRetain, maxTtlSeconds, labels, annotations, description, status
+                  stratgy is not a field; allowed: name, space, cidrs, family, parent, prefixLength, cidr, owner, minPrefixLength, maxPrefixLength, defaultPrefixLength, strategy, usableOnly, privateOnly, drain, sharedWith, priority, exclude, subnet, gateway, graceSeconds, reclaimPolicy, maxGraceSeconds, allowRetain, maxTtlSeconds, labels, annotations, description, status
             {"name":"","space":"-","cidrs":["10.0.0.1/16"],"subnet":"x","gateway":"y","owner":"a b"}
                 422 invalid_field
                   name is ""; allowed: 1 to 253 bytes of A-Z a-z 0-9 . _ : ~ -, the first one alphanumeric
@@ -218,11 +218,11 @@ fn child_pools() {
         ],
         &expect![[r#"
             {"name":"c","parent":"p","prefixLength":24}
-                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: None, name: "p" }, block: Length(24) }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
+                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: None, name: "p" }, block: Length(24) }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, shared_with: Private, priority: 100, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
             {"name":"c","parent":{"tenant":"shared","name":"p"},"cidr":"10.0.1.0/24","owner":"node-7"}
-                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: Some("shared"), name: "p" }, block: Cidr(10.0.1.0/24) }, family: None, owner: Some("node-7"), min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
+                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: Some("shared"), name: "p" }, block: Cidr(10.0.1.0/24) }, family: None, owner: Some("node-7"), min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, shared_with: Private, priority: 100, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
             {"name":"c","parent":{"name":"p"},"prefixLength":24}
-                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: None, name: "p" }, block: Length(24) }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
+                PoolCreate(PoolSpec { tenant: "acme", name: "c", source: Child { parent: PoolRef { tenant: None, name: "p" }, block: Length(24) }, family: None, owner: None, min_prefix_length: None, max_prefix_length: None, default_prefix_length: None, strategy: FirstFit, usable_only: false, private_only: false, drain: false, shared_with: Private, priority: 100, exclude: [], subnet: None, gateway: None, life: PoolLife { grace_seconds: None, reclaim_policy: None, max_grace_seconds: None, allow_retain: None, max_ttl_seconds: None }, labels: {}, annotations: {}, description: "" })
             {"name":"c","parent":"p"}
                 422 invalid_field
                   prefixLength is missing; allowed: beside parent: prefixLength or cidr
@@ -283,14 +283,14 @@ fn claims() {
         ],
         &expect![[r#"
             {"name":"c","pool":"p"}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", pool: PoolRef { tenant: None, name: "p" }, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"pool":{"tenant":"shared","name":"p"},"cidr":"10.0.1.0/24","family":"IPv4","owner":"node-7/net/eth0","status":null}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", pool: PoolRef { tenant: Some("shared"), name: "p" }, prefix_length: None, cidr: Some(10.0.1.0/24), within: [], family: Some(IPv4), owner: Some("node-7/net/eth0"), life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: Some("shared"), name: "p" }), prefix_length: None, cidr: Some(10.0.1.0/24), within: [], family: Some(IPv4), owner: Some("node-7/net/eth0"), life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"name":null,"pool":"p","prefixLength":null}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", pool: PoolRef { tenant: None, name: "p" }, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"name":"c"}
                 422 invalid_field
-                  pool is missing; allowed: a value: the field is required
+                  pool is missing; allowed: either pool or poolSelector
             {"name":"c","pool":"p","prefixLength":24,"cidr":"10.0.1.0/24"}
                 422 invalid_field
                   cidr is stated beside prefixLength; allowed: either prefixLength or cidr
@@ -302,7 +302,7 @@ fn claims() {
                   prefixLength is the string "/24"; allowed: a whole number from 0 to 255
             {"name":"c","pool":"p","prefix_length":24}
                 422 invalid_field
-                  prefix_length is not a field; allowed: name, pool, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
+                  prefix_length is not a field; allowed: name, pool, poolSelector, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
             {"name":"c","pool":"p","cidr":"10.0.1.7/24"}
                 422 invalid_field
                   cidr is "10.0.1.7/24", which has host bits set; allowed: 10.0.1.0/24
@@ -313,7 +313,7 @@ fn claims() {
                 422 invalid_field
                   owner is "/a"; allowed: 1 to 1024 bytes of printable ASCII without spaces, in segments divided by '/', none of them empty
             {"name":"c","pool":"p","ttlSeconds":60}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", pool: PoolRef { tenant: None, name: "p" }, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: Some(60), grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: Some(60), grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
         "#]],
     );
 }
@@ -371,7 +371,7 @@ fn long_fields_are_refused_and_not_repeated_in_full() {
         422 invalid_field
               labels has 65 entries; allowed: at most 64
         422 invalid_field
-              uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu… is not a field; allowed: name, pool, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
+              uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu… is not a field; allowed: name, pool, poolSelector, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
     "#]].assert_eq(&table);
 }
 
@@ -430,7 +430,7 @@ fn batches() {
         ],
         &expect![[r#"
             {"atomic":true,"operations":[{"createClaim":{"name":"a","pool":"p"}},{"releaseClaim":{"name":"b","generation":17}},{"createClaim":{"pool":"p"}}]}
-                Batch { tenant: "acme", atomic: true, operations: [CreateClaim(ClaimSpec { tenant: "acme", name: "a", pool: PoolRef { tenant: None, name: "p" }, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" }), ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: Some(17) }), CreateClaim(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000009", pool: PoolRef { tenant: None, name: "p" }, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })] }
+                Batch { tenant: "acme", atomic: true, operations: [CreateClaim(ClaimSpec { tenant: "acme", name: "a", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" }), ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: Some(17) }), CreateClaim(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000009", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })] }
             {"operations":[{"releaseClaim":{"name":"b"}}]}
                 422 invalid_field
                   atomic is missing; allowed: a value: the field is required

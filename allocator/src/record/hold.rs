@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Kept, Lease, Life, PackedLabels, PoolId, TenantId};
-use crate::command::Range;
+use crate::command::{PoolSelector, Range};
 use crate::life::ClaimLife;
 use crate::name::{Name, Owner};
 use crate::prefix::Prefix;
@@ -64,6 +64,8 @@ pub(crate) struct Extras {
     pub(crate) owner: Option<Owner>,
     /// Where the block was to lie.
     pub(crate) within: Box<[Range]>,
+    /// By what its pool was found.
+    pub(crate) selector: Option<Box<PoolSelector>>,
     pub(crate) labels: PackedLabels,
     pub(crate) annotations: PackedLabels,
     pub(crate) description: Box<str>,
@@ -120,6 +122,11 @@ impl Hold {
 }
 
 impl Claim {
+    /// By what its pool was found, where it named none.
+    pub(crate) fn selector(&self) -> Option<&PoolSelector> {
+        self.extras.as_ref()?.selector.as_deref()
+    }
+
     pub(crate) fn within(&self) -> &[Range] {
         self.extras.as_ref().map_or(&[], |extras| &extras.within)
     }
@@ -141,12 +148,15 @@ impl Claim {
 }
 
 impl Extras {
-    /// Bytes of its texts and ranges.
+    /// Bytes of its texts, ranges and selector.
     pub(crate) fn bytes(&self) -> usize {
         let owner = self.owner.as_ref().map_or(0, |owner| owner.as_str().len());
         [
             owner,
             self.within.len().saturating_mul(RANGE_BYTES),
+            self.selector
+                .as_ref()
+                .map_or(0, |selector| selector.bytes()),
             self.labels.bytes(),
             self.annotations.bytes(),
             self.description.len(),

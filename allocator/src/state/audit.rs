@@ -85,7 +85,7 @@ impl State {
         self.audit_withheld(&holds)?;
         self.audit_usage()?;
         self.audit_indexes()?;
-        self.audit_foreign()?;
+        self.audit_pool_indexes()?;
         self.audit_life()?;
         self.audit_events()?;
         self.audit_texts()?;

@@ -15,6 +15,7 @@ use super::foreign_index::ForeignIndex;
 use super::policy::Policy;
 use super::pool_fields;
 use super::pool_index::plus;
+use super::select::SelectorIndex;
 use super::shares::Shares;
 
 impl State {
@@ -62,8 +63,8 @@ impl State {
         Ok(())
     }
 
-    /// Invariant 7, for what tenants hold of other tenants' pools.
-    pub(super) fn audit_foreign(&self) -> Result<(), AuditFailure> {
+    /// Invariant 7, for what tenants hold of other tenants' pools, and for selectors.
+    pub(super) fn audit_pool_indexes(&self) -> Result<(), AuditFailure> {
         let mut foreign = ForeignIndex::default();
         for (id, hold) in self.tables.holds.iter() {
             if let Holder::Claim(claim) = &hold.holder {
@@ -75,6 +76,13 @@ impl State {
         }
         check(foreign == self.index.foreign, 7, || {
             String::from("what is held of other tenants' pools")
+        })?;
+        let mut selectors = SelectorIndex::default();
+        for (id, pool) in self.tables.pools.iter() {
+            selectors.add(id, pool);
+        }
+        check(selectors == self.index.selectors, 7, || {
+            String::from("the pools by label and priority")
         })
     }
 

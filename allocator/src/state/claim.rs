@@ -5,10 +5,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::answer::{FieldProblem, Outcome, Rejection};
-use crate::command::{ClaimSpec, PoolRef};
-use crate::free::CidrTrie;
+use crate::command::{ClaimFrom, ClaimSpec, PoolRef};
+use crate::free::{CidrTrie, Span};
 use crate::name::Name;
 use crate::ordered::Key;
 use crate::prefix::{Family, Prefix};
@@ -24,8 +25,15 @@ use super::store::{Happened, Who};
 use super::views::blocks_text;
 use super::within;
 
+/// What a claim wants of a pool.
+pub(super) struct Wanted {
+    pub(super) length: u8,
+    /// Where the block is to lie.
+    pub(super) spans: Vec<Span>,
+}
+
 /// What a claim comes to.
-enum ClaimPlan {
+pub(super) enum ClaimPlan {
     /// It is there already.
     Repeat(HoldId),
     /// The block that is kept for the holder goes back to it.
@@ -83,7 +91,31 @@ impl State {
                 }),
             };
         }
-        let id = self.pool_resolve(&spec.tenant, &spec.pool)?;
+        match &spec.from {
+            ClaimFrom::Pool(reference) => {
+                let id = self.pool_resolve(&spec.tenant, reference)?;
+                self.claim_plan_in(spec, tenant, id)
+            }
+            ClaimFrom::Selector(selector) => self.claim_plan_among(spec, tenant, selector),
+        }
+    }
+
+    /// What a claim comes to in one pool.
+    pub(super) fn claim_plan_in(
+        &self,
+        spec: &ClaimSpec,
+        tenant: TenantId,
+        id: PoolId,
+    ) -> Result<ClaimPlan, Rejection> {
+        let asked = self.claim_check(spec, id)?;
+        match self.returning(tenant, id, spec, &asked) {
+            Some(kept) => Ok(ClaimPlan::Return { tenant, kept }),
+            None => self.claim_plan_new(spec, tenant, id, &asked),
+        }
+    }
+
+    /// Whether the pool may hand out what is asked for.
+    pub(super) fn claim_check(&self, spec: &ClaimSpec, id: PoolId) -> Result<Wanted, Rejection> {
         let pool = self.tables.pool(id);
         family_check("family", spec.family, pool)?;
         family_check("cidr", spec.cidr.map(Prefix::family), pool)?;
@@ -99,17 +131,26 @@ impl State {
             pool,
         )?;
         claim_life_check(&spec.life, &pool.spec.life)?;
-        if let Some(kept) = self.returning(tenant, id, spec, length, &spans) {
-            return Ok(ClaimPlan::Return { tenant, kept });
-        }
+        Ok(Wanted { length, spans })
+    }
+
+    /// What a claim comes to that gets nothing back.
+    pub(super) fn claim_plan_new(
+        &self,
+        spec: &ClaimSpec,
+        tenant: TenantId,
+        id: PoolId,
+        wanted: &Wanted,
+    ) -> Result<ClaimPlan, Rejection> {
+        let pool = self.tables.pool(id);
         drain_check(pool)?;
         let block = if let Some(cidr) = spec.cidr {
             self.exact_check("cidr", id, cidr)?;
             self.quota_check(tenant, cidr)?;
             cidr
         } else {
-            self.quota_check(tenant, some_block(pool, length))?;
-            self.next_free(id, length, &spans)?
+            self.quota_check(tenant, some_block(pool, wanted.length))?;
+            self.next_free(id, wanted.length, &wanted.spans)?
         };
         Ok(ClaimPlan::Take {
             tenant,
@@ -184,12 +225,21 @@ impl State {
         let hold = self.tables.hold(id);
         let claim = hold.claim().expect("a claim's name leads to a claim");
         let pool = &self.tables.pool(hold.pool).spec;
-        let same_pool = pool.name == spec.pool.name
-            && pool.tenant == *spec.pool.tenant.as_ref().unwrap_or(&spec.tenant);
+        let selector = claim.selector();
+        let (same_pool, same_selector) = match &spec.from {
+            ClaimFrom::Pool(asked) => (
+                selector.is_none()
+                    && pool.name == asked.name
+                    && pool.tenant == *asked.tenant.as_ref().unwrap_or(&spec.tenant),
+                true,
+            ),
+            ClaimFrom::Selector(asked) => (selector.is_some(), selector == Some(&**asked)),
+        };
         let family = claim.asked.family.then_some(hold.block.family());
         let asked = claim.life_asked();
         let fields = [
             ("pool", same_pool),
+            ("poolSelector", same_selector),
             (
                 "prefixLength",
                 claim.asked.prefix_length == spec.prefix_length,
@@ -321,6 +371,7 @@ fn some_block(pool: &Pool, length: u8) -> Prefix {
 pub(super) fn extras_of(spec: &ClaimSpec) -> Option<Arc<Extras>> {
     let plain = spec.owner.is_none()
         && spec.within.is_empty()
+        && matches!(spec.from, ClaimFrom::Pool(_))
         && spec.labels.is_empty()
         && spec.annotations.is_empty()
         && spec.description.is_empty();
@@ -328,6 +379,10 @@ pub(super) fn extras_of(spec: &ClaimSpec) -> Option<Arc<Extras>> {
         Arc::new(Extras {
             owner: spec.owner.clone(),
             within: Box::from(&*spec.within),
+            selector: match &spec.from {
+                ClaimFrom::Pool(_) => None,
+                ClaimFrom::Selector(selector) => Some(selector.clone()),
+            },
             labels: PackedLabels::new(&spec.labels),
             annotations: PackedLabels::new(&spec.annotations),
             description: spec.description.clone(),

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::answer::{FieldProblem, Outcome, Rejection};
-use crate::command::TenantSpec;
+use crate::command::{ClaimFrom, TenantSpec};
 use crate::edit::{ClaimChange, ClaimEdit, TenantChange, TenantEdit};
 use crate::life::ClaimLife;
 use crate::name::LABELS_MAX;
@@ -154,8 +154,21 @@ impl State {
             match change {
                 ClaimChange::Name(name) => fixed.field("name", name.as_ref() == Some(&spec.name)),
                 ClaimChange::Pool(pool) => {
-                    let same = |pool| same_pool(pool, &spec.pool, &spec.tenant);
-                    fixed.field("pool", pool.as_ref().is_some_and(same));
+                    let same = match (&spec.from, pool) {
+                        (ClaimFrom::Pool(there), Some(pool)) => {
+                            same_pool(pool, there, &spec.tenant)
+                        }
+                        (ClaimFrom::Selector(_), None) => true,
+                        (ClaimFrom::Pool(_), None) | (ClaimFrom::Selector(_), Some(_)) => false,
+                    };
+                    fixed.field("pool", same);
+                }
+                ClaimChange::PoolSelector(selector) => {
+                    let same = match &spec.from {
+                        ClaimFrom::Pool(_) => selector.is_none(),
+                        ClaimFrom::Selector(there) => selector.as_ref() == Some(there),
+                    };
+                    fixed.field("poolSelector", same);
                 }
                 ClaimChange::PrefixLength(length) => {
                     fixed.field("prefixLength", *length == spec.prefix_length);

@@ -20,6 +20,7 @@ use super::foreign_index::ForeignIndex;
 use super::life_index::LifeIndex;
 use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
+use super::select::SelectorIndex;
 use super::tables::Tables;
 
 /// See the module.
@@ -44,6 +45,8 @@ pub(super) struct Index {
     pub(super) claims: u64,
     /// What tenants hold of other tenants' pools.
     pub(super) foreign: ForeignIndex,
+    /// Pools by what selectors ask for.
+    pub(super) selectors: SelectorIndex,
 }
 
 /// Why records contradict each other.
@@ -163,6 +166,7 @@ impl Index {
         usage.pools = usage.pools.saturating_add(1);
         put(&mut self.pools, id, Box::new(PoolIndex::new(pool)));
         self.foreign.child_add(tables, pool);
+        self.selectors.add(id, pool);
         if pool.parent.is_none() {
             for block in &pool.blocks {
                 if self
@@ -190,6 +194,7 @@ impl Index {
         let usage = self.usage_mut(pool.tenant).expect("a pool has a tenant");
         usage.pools = usage.pools.saturating_sub(1);
         self.foreign.child_remove(pool);
+        self.selectors.remove(id, pool);
         if pool.parent.is_none() {
             for block in &pool.blocks {
                 self.roots
@@ -208,6 +213,11 @@ impl Index {
             for block in &after.blocks {
                 self.roots.insert(key(block), id);
             }
+        }
+        if (before.spec.priority, &before.spec.labels) != (after.spec.priority, &after.spec.labels)
+        {
+            self.selectors.remove(id, before);
+            self.selectors.add(id, after);
         }
         let withheld = pool_fields::withheld_of(after);
         let Some(index) = self.pools.get_mut(place(id)).and_then(Option::as_deref_mut) else {

@@ -7,7 +7,6 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::{ClaimConfirm, ClaimRenew, ClaimSpec};
-use crate::free::Span;
 use crate::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use crate::name::{Name, Owner};
 use crate::prefix::{Prefix, address_number};
@@ -15,7 +14,7 @@ use crate::record::{Claim, Hold, HoldId, Holder, Lease, Life, Past, PoolId, Tena
 use crate::view::{EventKind, Phase};
 
 use super::State;
-use super::claim::invalid;
+use super::claim::{Wanted, invalid};
 use super::life_index::{Holding, LifeIndex};
 use super::store::{Happened, Who};
 
@@ -177,13 +176,13 @@ impl State {
         tenant: TenantId,
         pool: PoolId,
         spec: &ClaimSpec,
-        length: u8,
-        spans: &[Span],
+        wanted: &Wanted,
     ) -> Option<HoldId> {
         let index = self.pool_index(pool);
         let will_do = |block: Prefix| {
             let (first, last) = (address_number(block.first()), address_number(block.last()));
-            spans
+            wanted
+                .spans
                 .iter()
                 .any(|span| span.first <= first && last <= span.last)
                 && !index.policy.withholds(block)
@@ -201,7 +200,7 @@ impl State {
             return self
                 .index
                 .life
-                .kept_for(&self.tables, &holding, length, will_do);
+                .kept_for(&self.tables, &holding, wanted.length, will_do);
         };
         let trie = index.trie(cidr)?;
         let id = trie.overlapping(&self.index.nodes, cidr)?;

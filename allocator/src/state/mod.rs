@@ -54,6 +54,7 @@ mod pool_index;
 mod pool_life;
 mod release;
 mod room;
+mod select;
 mod shares;
 mod store;
 mod tables;

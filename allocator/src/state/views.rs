@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::command::{ClaimSpec, PoolRef, TenantSpec};
+use crate::command::{ClaimFrom, ClaimSpec, PoolRef, TenantSpec};
 use crate::count::Count;
 use crate::life::ClaimLife;
 use crate::name::{Labels, Name};
@@ -277,9 +277,12 @@ fn claim_spec(
     ClaimSpec {
         tenant: named.tenant.clone(),
         name: named.name.clone(),
-        pool: PoolRef {
-            tenant: foreign.then(|| named.pool_tenant.clone()),
-            name: named.pool.clone(),
+        from: match extras.and_then(|extras| extras.selector.clone()) {
+            Some(selector) => ClaimFrom::Selector(selector),
+            None => ClaimFrom::Pool(PoolRef {
+                tenant: foreign.then(|| named.pool_tenant.clone()),
+                name: named.pool.clone(),
+            }),
         },
         prefix_length: asked.prefix_length,
         cidr: asked.cidr.then_some(block),

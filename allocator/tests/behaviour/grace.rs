@@ -7,7 +7,8 @@ use allocator::life::{PoolLife, ReclaimPolicy};
 use allocator::view::{ClaimView, EventKind, Phase};
 
 use crate::support::{
-    Harness, TENANT, block, bounds, claim, living, name, owner, pool_delete, release, root, tenant,
+    Harness, TENANT, block, bounds, claim, from_pool, living, name, owner, pool_delete, release,
+    root, tenant,
 };
 
 /// A day.
@@ -251,7 +252,7 @@ fn only_the_same_key_length_and_pool_bring_a_block_back() {
     assert_eq!(harness.take("a", "p", ""), "10.1.5.0/24");
     // Another pool, another length.
     let mut elsewhere = owned("c", "x");
-    elsewhere.pool.name = name("q");
+    elsewhere.from = from_pool("q");
     assert_eq!(block_of(harness.claim(elsewhere)), "10.2.0.0/24");
     let mut long = owned("d", "x");
     long.prefix_length = Some(25);

@@ -26,6 +26,7 @@ mod reads;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod selectors;
 mod sharing;
 mod strategies;
 #[cfg(test)]

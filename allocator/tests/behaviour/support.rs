@@ -3,8 +3,8 @@
 use allocator::State;
 use allocator::answer::{Answer, Outcome, Rejection, Swept};
 use allocator::command::{
-    ChildBlock, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway, Operation,
-    PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Range, Stamp, TenantSpec,
+    ChildBlock, ClaimFrom, ClaimRelease, ClaimSpec, Command, Entry, Envelope, Exclusion, Gateway,
+    Operation, PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota, Range, Stamp, TenantSpec,
 };
 use allocator::edit::{PoolChange, PoolEdit};
 use allocator::life::PoolLife;
@@ -161,6 +161,18 @@ pub(crate) fn claim(text: &str, pool: &str, wanted: &str) -> ClaimSpec {
             },
         )
     }
+}
+
+/// From a pool, `name` or `tenant/name`.
+pub(crate) fn from_pool(text: &str) -> ClaimFrom {
+    let (tenant, pool) = match text.split_once('/') {
+        Some((tenant, pool)) => (Some(name(tenant)), pool),
+        None => (None, text),
+    };
+    ClaimFrom::Pool(PoolRef {
+        tenant,
+        name: name(pool),
+    })
 }
 
 pub(crate) fn release(text: &str, generation: Option<u64>) -> ClaimRelease {

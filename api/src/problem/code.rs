@@ -62,6 +62,8 @@ catalogue! {
         "There is no tenant of that name, or none that the caller may see.";
     PoolNotFound "pool_not_found" 404 false "No such pool"
         "There is no pool of that name, or none that the caller may see.";
+    NoPoolMatches "no_pool_matches" 404 false "No pool matches the selector"
+        "Of the pools that the claim's tenant may use, none has the labels and the family that `poolSelector` asks for.";
     ClaimNotFound "claim_not_found" 404 false "No such claim"
         "No claim of that name holds anything. `ended` is the last holding under that name, while the events reach back.";
     AllocationNotFound "allocation_not_found" 404 false "Nothing is held there"

@@ -245,6 +245,10 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
                 .with("pools", *pools)
                 .with("claims", *claims)
         }
+        Rejection::NoPoolMatches { tenant } => {
+            let detail = format!("No pool of tenant {tenant} that may be used here matches.");
+            Problem::new(Code::NoPoolMatches, detail).with("tenant", tenant.as_str())
+        }
         Rejection::PoolExhausted {
             tenant,
             pool,

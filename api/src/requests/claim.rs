@@ -1,6 +1,6 @@
 //! Claims as asked for, and the names of those that state none.
 
-use allocator::command::{ClaimSpec, Command};
+use allocator::command::{ClaimFrom, ClaimSpec, Command};
 use allocator::life::{ClaimLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Family;
@@ -11,6 +11,7 @@ use super::check::{Check, Checked, each};
 use crate::fields::{Ignored, Labels, PoolRef};
 use crate::headers;
 use crate::json;
+use crate::pool_selector::PoolSelector;
 use crate::problem::Problem;
 
 /// A claim for a block. Its name is its idempotency key: asked for again in the same way it is
@@ -23,8 +24,12 @@ pub struct ClaimCreate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = crate::scalar::name_schema)]
     pub name: Option<String>,
-    /// The pool to take from.
-    pub pool: PoolRef,
+    /// The pool to take from: either this or `poolSelector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolRef>,
+    /// Which pools may serve it: the first that can, by `priority` and name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_selector: Option<PoolSelector>,
     /// The length wanted; the pool's default where neither this nor `cidr` is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u8>,
@@ -110,7 +115,7 @@ impl ClaimCreate {
         fallback: Name,
     ) -> Checked<ClaimSpec> {
         let name = check.optional_name("name", self.name.as_deref());
-        let pool = check.pool_ref("pool", &self.pool);
+        let from = self.from(check);
         let prefix_length = check.optional_prefix_length("prefixLength", self.prefix_length);
         let cidr = check.optional_prefix("cidr", self.cidr.as_deref());
         if self.prefix_length.is_some() && self.cidr.is_some() {
@@ -130,7 +135,7 @@ impl ClaimCreate {
         Ok(ClaimSpec {
             tenant: tenant.clone(),
             name: name?.unwrap_or(fallback),
-            pool: pool?,
+            from: from?,
             prefix_length: prefix_length?,
             cidr: cidr?,
             within: within?,
@@ -145,5 +150,20 @@ impl ClaimCreate {
             annotations: annotations?,
             description: description?,
         })
+    }
+
+    fn from(&self, check: &mut Check) -> Checked<ClaimFrom> {
+        match (&self.pool, &self.pool_selector) {
+            (Some(pool), None) => check.pool_ref("pool", pool).map(ClaimFrom::Pool),
+            (None, Some(selector)) => check
+                .pool_selector("poolSelector", selector)
+                .map(ClaimFrom::Selector),
+            (None, None) => check.refuse("pool", "is missing", "either pool or poolSelector"),
+            (Some(_), Some(_)) => check.refuse(
+                "poolSelector",
+                "is stated beside pool",
+                "either pool or poolSelector",
+            ),
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::pool::checked_cidrs;
 use super::tenant::Quota;
 use crate::fields::{self, Exclusion, Ignored, Labels, PoolRef};
 use crate::json::{self, Nulls};
+use crate::pool_selector::PoolSelector;
 use crate::problem::Problem;
 
 /// An edit of a tenant, as a merge patch.
@@ -119,6 +120,8 @@ pub struct ClaimPatch {
     pub name: Option<String>,
     /// Immutable.
     pub pool: Option<PoolRef>,
+    /// Immutable.
+    pub pool_selector: Option<PoolSelector>,
     /// Immutable.
     pub prefix_length: Option<u8>,
     /// Immutable.
@@ -475,6 +478,12 @@ impl ClaimPatch {
             document.pool,
             |check, pool| check.pool_ref("pool", &pool),
             ClaimChange::Pool,
+        );
+        patch.field(
+            "poolSelector",
+            document.pool_selector,
+            |check, selector| check.pool_selector("poolSelector", &selector),
+            ClaimChange::PoolSelector,
         );
         patch.plain(
             "prefixLength",

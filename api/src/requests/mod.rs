@@ -15,8 +15,9 @@ mod life;
 mod page;
 pub mod path;
 mod pool;
+mod pool_selector;
 pub mod query;
-mod selector;
+pub(crate) mod selector;
 mod tenant;
 
 pub use batch::{Batch, BatchOperation, BatchRead, ClaimRelease, RefusedOperations};

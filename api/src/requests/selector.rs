@@ -10,10 +10,10 @@ use super::check::shown;
 use crate::problem::Problem;
 
 /// Most requirements in one selector.
-const REQUIREMENTS_MAX: usize = 64;
+pub(super) const REQUIREMENTS_MAX: usize = 64;
 
 /// Parses the parameter `labelSelector`; an empty one lets everything pass.
-pub(super) fn parse(text: &str) -> Result<LabelSelector, Problem> {
+pub(crate) fn parse(text: &str) -> Result<LabelSelector, Problem> {
     let mut requirements = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {

@@ -1,5 +1,6 @@
 //! Claims as shown.
 
+use allocator::command::ClaimFrom;
 use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
@@ -9,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Condition;
 use crate::fields::{Labels, PoolRef};
+use crate::pool_selector::PoolSelector;
 use crate::scalar::{Cidr, Time};
 
 /// A claim, or one holding of it that has ended.
@@ -19,7 +21,11 @@ pub struct Claim {
     #[schema(schema_with = crate::scalar::name_schema)]
     pub name: Name,
     /// The pool that was asked for.
-    pub pool: PoolRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolRef>,
+    /// By what its pool was found, where it asked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_selector: Option<PoolSelector>,
     /// The length that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u8>,
@@ -117,7 +123,11 @@ impl From<&ClaimView> for Claim {
         let spec = &view.spec;
         Self {
             name: spec.name.clone(),
-            pool: PoolRef::from(&spec.pool),
+            pool: spec.pool().map(PoolRef::from),
+            pool_selector: match &spec.from {
+                ClaimFrom::Pool(_) => None,
+                ClaimFrom::Selector(selector) => Some(PoolSelector::from(&**selector)),
+            },
             prefix_length: spec.prefix_length,
             cidr: spec.cidr.map(Cidr),
             within: spec.within.iter().map(ToString::to_string).collect(),

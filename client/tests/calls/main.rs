@@ -31,7 +31,7 @@ fn client(endpoints: &[&str]) -> Client {
 
 fn unnamed() -> ClaimCreate {
     ClaimCreate {
-        pool: "p".into(),
+        pool: Some("p".into()),
         ..ClaimCreate::default()
     }
 }

@@ -10,9 +10,10 @@ use std::path::PathBuf;
 use allocator::name::Name;
 use allocator::prefix::Prefix;
 use api::fields::PoolRef;
+use api::pool_selector::PoolSelector;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use shared::{block, name, pool_ref};
+use shared::{block, name, pool_ref, pool_selector};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use shared::{
@@ -386,8 +387,14 @@ pub(crate) struct ClaimCreate {
     /// Its name; made up where absent
     pub(crate) name: Option<String>,
     /// The pool to take from: NAME, or TENANT/NAME
-    #[arg(long, value_parser = pool_ref, value_name = "POOL")]
-    pub(crate) pool: PoolRef,
+    #[arg(long, value_parser = pool_ref, value_name = "POOL", required_unless_present = "pool_selector")]
+    pub(crate) pool: Option<PoolRef>,
+    /// Take it from the first pool that can serve it, of those whose labels match
+    #[arg(long, value_parser = pool_selector, value_name = "SELECTOR", conflicts_with = "pool")]
+    pub(crate) pool_selector: Option<PoolSelector>,
+    /// The tenant whose shared pools are meant by --pool-selector
+    #[arg(long, value_parser = name, value_name = "TENANT", requires = "pool_selector")]
+    pub(crate) pool_tenant: Option<Name>,
     /// The length wanted; the pool's default where absent
     #[arg(long, conflicts_with = "cidr", value_name = "LENGTH")]
     pub(crate) length: Option<u8>,

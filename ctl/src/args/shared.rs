@@ -3,6 +3,7 @@
 use allocator::name::Name;
 use allocator::prefix::Prefix;
 use api::fields::PoolRef;
+use api::pool_selector::PoolSelector;
 use api::requests::path;
 use clap::{Args, ValueEnum};
 
@@ -184,6 +185,10 @@ pub(super) fn pool_ref(text: &str) -> Result<PoolRef, String> {
         tenant,
         name: name(pool)?.to_string(),
     })
+}
+
+pub(super) fn pool_selector(text: &str) -> Result<PoolSelector, String> {
+    PoolSelector::of_text(text).map_err(|problem| problem.detail)
 }
 
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {

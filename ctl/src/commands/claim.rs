@@ -3,6 +3,7 @@
 use std::io;
 
 use allocator::name::Name;
+use api::pool_selector::PoolSelector;
 use api::requests::{self, generated_name};
 use api::views::Claim;
 use client::{Answer, Filter};
@@ -78,13 +79,21 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         .name
         .clone()
         .unwrap_or_else(|| generated_name(rand::rng().random()).to_string());
+    let tenant = create.pool_tenant.as_ref().map(Name::to_string);
+    let family = create.family.map(Into::into);
+    let pool_selector = create.pool_selector.clone().map(|selector| PoolSelector {
+        tenant,
+        family,
+        ..selector
+    });
     requests::ClaimCreate {
         name: Some(name),
         pool: create.pool.clone(),
+        pool_selector,
         prefix_length: create.length,
         cidr: create.cidr.clone(),
         within: create.within.clone(),
-        family: create.family.map(Into::into),
+        family,
         owner: create.owner.clone(),
         ttl_seconds: create.ttl,
         grace_seconds: create.grace,

@@ -73,7 +73,7 @@ fn pools_of(command: &Command) -> Vec<Option<(Name, Name)>> {
     operations
         .iter()
         .map(|operation| match operation {
-            Operation::CreateClaim(spec) => Some(pool_of(spec)),
+            Operation::CreateClaim(spec) => pool_of(spec),
             Operation::ReleaseClaim(_) => None,
         })
         .collect()

@@ -34,7 +34,7 @@ pub(super) async fn claim_create(server: &Server, mut call: Call) -> Answered {
             .reply(Viewer::Tenant(&tenant));
     }
     let pool = match &command {
-        Command::ClaimCreate(spec) => Some(pool_of(spec)),
+        Command::ClaimCreate(spec) => pool_of(spec),
         _ => None,
     };
     let written = match write(server, &call, command, dry_run).await {
@@ -137,11 +137,10 @@ pub(super) async fn claim_renew(server: &Server, mut call: Call) -> Answered {
 }
 
 /// The pool that a claim names, by tenant and name.
-pub(super) fn pool_of(spec: &ClaimSpec) -> (Name, Name) {
-    (
-        spec.pool.tenant.as_ref().unwrap_or(&spec.tenant).clone(),
-        spec.pool.name.clone(),
-    )
+pub(super) fn pool_of(spec: &ClaimSpec) -> Option<(Name, Name)> {
+    let pool = spec.pool()?;
+    let tenant = pool.tenant.as_ref().unwrap_or(&spec.tenant);
+    Some((tenant.clone(), pool.name.clone()))
 }
 
 /// Counts and logs what was done to a claim. What had been done before is not told again.

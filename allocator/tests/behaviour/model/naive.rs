@@ -368,7 +368,7 @@ impl Model {
         ended: &mut EndedBlocks,
         current: &BTreeMap<String, u64>,
     ) -> Result<Prefix, &'static str> {
-        let (text, from) = (spec.name.to_string(), spec.pool.name.to_string());
+        let (text, from) = (spec.name.to_string(), spec.pool().unwrap().name.to_string());
         let owner = spec.owner.as_ref().map(ToString::to_string);
         let asked = format!(
             "{from} {:?} {:?} {:?} {owner:?} {:?} {:?}",

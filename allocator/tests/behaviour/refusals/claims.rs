@@ -4,8 +4,8 @@ use allocator::command::Command;
 use allocator::prefix::Family;
 
 use crate::support::{
-    Harness, TENANT, batch, block, bounds, child, claim, create_claim, name, pool_delete, release,
-    release_claim, root, tenant,
+    Harness, TENANT, batch, block, bounds, child, claim, create_claim, from_pool, name,
+    pool_delete, release, release_claim, root, tenant,
 };
 
 use super::*;
@@ -21,7 +21,7 @@ fn claims() {
     let mut family = claim("c", "p", "26");
     family.family = Some(Family::IPv6);
     let mut foreign = claim("c", "p", "26");
-    foreign.pool.tenant = Some(name("other"));
+    foreign.from = from_pool("other/p");
     let mut nobody = claim("c", "p", "26");
     nobody.tenant = name("nobody");
     check(
@@ -95,9 +95,9 @@ fn the_first_field_that_differs_is_named() {
     };
     harness.claim(spec());
     let changes: [(Change, &str); 9] = [
-        (|spec| spec.pool.name = name("q"), "pool"),
-        (|spec| spec.pool.name = name("nothing"), "pool"),
-        (|spec| spec.pool.tenant = Some(name("other")), "pool"),
+        (|spec| spec.from = from_pool("q"), "pool"),
+        (|spec| spec.from = from_pool("nothing"), "pool"),
+        (|spec| spec.from = from_pool("other/p"), "pool"),
         (|spec| spec.prefix_length = Some(27), "prefixLength"),
         (|spec| spec.prefix_length = None, "prefixLength"),
         (|spec| spec.cidr = Some(block("10.0.0.0/28")), "cidr"),
@@ -117,7 +117,7 @@ fn the_first_field_that_differs_is_named() {
         );
     }
     let mut same = spec();
-    same.pool.tenant = Some(name(TENANT));
+    same.from = from_pool(&format!("{TENANT}/p"));
     harness.ok(same);
 }
 

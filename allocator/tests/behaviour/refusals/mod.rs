@@ -82,6 +82,7 @@ pub(super) fn line(rejection: &Rejection) -> String {
             format!("cidr_in_use {cidr} {}", holders.len())
         }
         Rejection::TenantInUse { pools, claims, .. } => format!("tenant_in_use {pools} {claims}"),
+        Rejection::NoPoolMatches { tenant } => format!("no_pool_matches {tenant}"),
         Rejection::PoolExhausted {
             prefix_length,
             free,

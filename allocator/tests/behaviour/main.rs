@@ -33,3 +33,5 @@ mod support;
 mod tables;
 #[cfg(test)]
 mod time;
+#[cfg(test)]
+mod watch;

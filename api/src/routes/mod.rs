@@ -128,6 +128,8 @@ pub enum ResponseBody {
     Json(&'static str),
     /// A page of items of that schema.
     ListOf(&'static str),
+    /// Server-sent events, the data of each of that schema; without end.
+    EventsOf(&'static str),
     /// Something else, of that media type.
     Other(&'static str),
 }
@@ -246,9 +248,8 @@ mod tests {
 
     #[test]
     fn every_mutation_of_the_state_has_a_dry_run() {
-        for operation in operations()
-            .iter()
-            .filter(|one| one.path.starts_with("/v1/tenants") && one.is_mutation())
+        for operation in
+            operations().filter(|one| one.path.starts_with("/v1/tenants") && one.is_mutation())
         {
             let dry = operation
                 .query_and_headers()

@@ -155,6 +155,20 @@ pub(super) const ALLOCATION_FILTERS: &[Parameter] = &[
     ALLOCATED_BEFORE,
     LABEL_SELECTOR,
 ];
+pub(super) const WATCH_FILTERS: &[Parameter] = &[
+    query(
+        "kind",
+        Values::Words(&["Claim", "Pool", "Tenant"]),
+        "Of objects of this kind.",
+    ),
+    query(
+        "pool",
+        Values::Text,
+        "Of this pool of the tenant and of the claims from it.",
+    ),
+    OWNER,
+    LABEL_SELECTOR,
+];
 pub(super) const IN_SPACE: &[Parameter] = &[query(
     "space",
     Values::Text,

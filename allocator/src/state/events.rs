@@ -38,7 +38,7 @@ impl State {
         let first = match after {
             None => ring.first(),
             Some(after) => {
-                self.require_kept(after)?;
+                self.events_reach(after)?;
                 self.event_after(after)
             }
         };
@@ -53,16 +53,6 @@ impl State {
         let more = number < ring.end();
         let next = items.last().filter(|_| more).map(|event| event.id);
         Ok(Page { items, next })
-    }
-
-    /// No event after that place has been dropped.
-    pub(super) fn require_kept(&self, after: EventId) -> Result<(), Compacted> {
-        match self.meta.dropped {
-            Some(dropped) if after < dropped => Err(Compacted {
-                oldest: dropped.revision.saturating_add(1),
-            }),
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// Number of the first event after one. They are in order: halving.

@@ -24,6 +24,19 @@ impl State {
         EventId::end_of(self.meta.revision)
     }
 
+    /// No event after that place has been dropped.
+    ///
+    /// # Errors
+    /// [`Compacted`] where one has.
+    pub fn events_reach(&self, after: EventId) -> Result<(), Compacted> {
+        match self.meta.dropped {
+            Some(dropped) if after < dropped => Err(Compacted {
+                oldest: dropped.revision.saturating_add(1),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The events after a place that pass a filter: at most `limit` of them, and at most 2,000 looked
     /// at. After a place that is not reached yet there are none.
     ///
@@ -35,7 +48,7 @@ impl State {
         filter: &EventFilter,
         limit: usize,
     ) -> Result<WatchPage, Compacted> {
-        self.require_kept(after)?;
+        self.events_reach(after)?;
         let ring = &self.tables.events;
         let mut page = WatchPage {
             items: Vec::new(),

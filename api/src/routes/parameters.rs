@@ -48,12 +48,13 @@ pub(super) const READING: &[Parameter] = &[
         },
         "Rather 503 `stale` than a state that may be older than this.",
     ),
-    header(
-        "If-Min-Revision",
-        REVISIONS,
-        "Answer from a state of at least this revision.",
-    ),
+    IF_MIN_REVISION,
 ];
+pub(super) const IF_MIN_REVISION: Parameter = header(
+    "If-Min-Revision",
+    REVISIONS,
+    "Answer from a state of at least this revision.",
+);
 
 pub(super) const PAGING: &[Parameter] = &[
     query(

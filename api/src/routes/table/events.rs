@@ -1,7 +1,7 @@
 //! Operations on the past, and on the present as it goes on.
 
 use super::super::Method::Get;
-use super::super::parameters::{REVISIONS, WATCH_FILTERS, header, query};
+use super::super::parameters::{IF_MIN_REVISION, REVISIONS, WATCH_FILTERS, header, query};
 use super::super::{Operation, Parameter, Response, ResponseBody, Values};
 use crate::problem::Code;
 
@@ -16,6 +16,7 @@ const FROM: &[Parameter] = &[
         Values::Text,
         "The id of the event that was seen last: go on behind it, on whichever node. It wins over `fromRevision`.",
     ),
+    IF_MIN_REVISION,
 ];
 
 const EVENTS: &[Response] = &[Response {

@@ -34,5 +34,6 @@ pub mod prefix;
 mod record;
 pub mod state;
 pub mod view;
+pub mod watch;
 
 pub use state::State;

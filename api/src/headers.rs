@@ -19,6 +19,8 @@ pub const IPAM_STALENESS_MS: &str = "ipam-staleness-ms";
 pub const IF_MIN_REVISION: &str = "if-min-revision";
 /// In an edit or delete of a pool: only if the pool has this revision.
 pub const IF_REVISION: &str = "if-revision";
+/// In a watch: the id of the event that was seen last.
+pub const LAST_EVENT_ID: &str = "last-event-id";
 /// In a claim without a name: the name is derived from it.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

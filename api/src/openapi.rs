@@ -122,6 +122,7 @@ fn response(operation: &Operation, response: &Response) -> Value {
     let (media, schema) = match response.body {
         ResponseBody::Json(schema) => ("application/json", reference(schema)),
         ResponseBody::ListOf(schema) => ("application/json", list_of(schema)),
+        ResponseBody::EventsOf(schema) => (views::EVENT_STREAM, reference(schema)),
         ResponseBody::Other(media) => (media, json!({})),
     };
     let mut object =
@@ -180,6 +181,7 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<views::Batch>(&mut schemas, "BatchAnswer");
     add::<views::Allocation>(&mut schemas, "Allocation");
     add::<views::Lookup>(&mut schemas, "Lookup");
+    add::<views::WatchEvent>(&mut schemas, "WatchEvent");
     add::<views::Cluster>(&mut schemas, "Cluster");
     add::<views::Digest>(&mut schemas, "Digest");
     add::<views::Health>(&mut schemas, "Health");

@@ -63,6 +63,42 @@ impl Shared {
         self.revision.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn endpoint(&self, index: usize) -> &str {
+        &self.endpoints[index]
+    }
+
+    pub(crate) fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// The endpoint that answered last.
+    pub(crate) fn preferred(&self) -> usize {
+        self.preferred.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        self.attempt_timeout
+    }
+
+    pub(crate) fn prefer(&self, index: usize) {
+        self.preferred.store(index, Ordering::Relaxed);
+    }
+
+    /// Sends a request whose answer has no end, and waits for the answer's head.
+    pub(crate) async fn open(
+        &self,
+        index: usize,
+        request: &Request,
+        last_event_id: Option<&str>,
+    ) -> reqwest::Result<reqwest::Response> {
+        let target = format!("{}{}", self.endpoints[index], request.target());
+        let mut builder = self.http.request(request.method.clone(), target);
+        if let Some(id) = last_event_id {
+            builder = builder.header(headers::LAST_EVENT_ID, id);
+        }
+        builder.send().await
+    }
+
     async fn attempt(
         &self,
         base: &str,
@@ -140,8 +176,8 @@ impl Client {
     ) -> Result<Answer<T>, Error> {
         let shared = &*self.shared;
         let deadline = Instant::now() + self.deadline;
-        let preferred = shared.preferred.load(Ordering::Relaxed);
-        let mut schedule = Schedule::new(shared.endpoints.len(), preferred, Instant::now());
+        let mut schedule =
+            Schedule::new(shared.endpoint_count(), shared.preferred(), Instant::now());
         let mut perhaps_done = false;
         loop {
             let (index, at) = schedule.next();
@@ -158,7 +194,7 @@ impl Client {
             }
             let again = match verdict(attempt, request.safety) {
                 Verdict::Good(status, body) => {
-                    shared.preferred.store(index, Ordering::Relaxed);
+                    shared.prefer(index);
                     return match serde_json::from_slice(&body) {
                         Ok(body) => Ok(Answer {
                             status,
@@ -169,7 +205,7 @@ impl Client {
                     };
                 }
                 Verdict::Refused(problem) => {
-                    shared.preferred.store(index, Ordering::Relaxed);
+                    shared.prefer(index);
                     return Err(Error::Refused(problem));
                 }
                 Verdict::Unexpected(status, reason) => {
@@ -191,7 +227,7 @@ impl Client {
     }
 }
 
-fn unexpected(endpoint: &str, status: u16, reason: String) -> Error {
+pub(crate) fn unexpected(endpoint: &str, status: u16, reason: String) -> Error {
     Error::Unexpected {
         endpoint: endpoint.to_owned(),
         status,
@@ -199,7 +235,7 @@ fn unexpected(endpoint: &str, status: u16, reason: String) -> Error {
     }
 }
 
-fn unknown(endpoint: &str, cause: Cause) -> Error {
+pub(crate) fn unknown(endpoint: &str, cause: Cause) -> Error {
     let (problem, source) = match cause {
         Cause::Problem(problem) => (Some(problem), None),
         Cause::Connection(source) => (None, Some(source)),
@@ -213,7 +249,7 @@ fn unknown(endpoint: &str, cause: Cause) -> Error {
 }
 
 /// The last word before the deadline, of a request that was certainly not done.
-fn gave_up(endpoint: &str, cause: Cause) -> Error {
+pub(crate) fn gave_up(endpoint: &str, cause: Cause) -> Error {
     match cause {
         Cause::Problem(problem) => Error::Refused(problem),
         Cause::Foreign(status, reason) => unexpected(endpoint, status, reason),

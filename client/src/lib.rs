@@ -19,6 +19,7 @@ mod operations;
 mod options;
 mod request;
 mod verdict;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use call::Shared;
 pub use error::{Error, InvalidOptions};
 pub use operations::{Filter, FreeBlocks};
 pub use options::{Consistency, Options};
+pub use watch::Watch;
 
 /// A client. Cloning it is cheap; clones share connections and the remembered revision.
 #[derive(Debug, Clone)]

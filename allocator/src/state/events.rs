@@ -37,14 +37,10 @@ impl State {
         let ring = &self.tables.events;
         let first = match after {
             None => ring.first(),
-            Some(after) if self.meta.dropped.is_some_and(|dropped| after < dropped) => {
-                let oldest = self
-                    .meta
-                    .dropped
-                    .map_or(0, |dropped| dropped.revision.saturating_add(1));
-                return Err(Compacted { oldest });
+            Some(after) => {
+                self.events_reach(after)?;
+                self.event_after(after)
             }
-            Some(after) => self.event_after(after),
         };
         let mut items = alloc::vec::Vec::new();
         let mut number = first;
@@ -60,7 +56,7 @@ impl State {
     }
 
     /// Number of the first event after one. They are in order: halving.
-    fn event_after(&self, after: EventId) -> u64 {
+    pub(super) fn event_after(&self, after: EventId) -> u64 {
         let ring = &self.tables.events;
         let (mut low, mut high) = (ring.first(), ring.end());
         while low < high {
@@ -74,7 +70,7 @@ impl State {
         low
     }
 
-    fn event_view(&self, event: &Event) -> EventView {
+    pub(super) fn event_view(&self, event: &Event) -> EventView {
         let name = |id| Name::new(self.tables.text(id)).ok();
         EventView {
             id: event.id(),

@@ -62,6 +62,7 @@ mod tenant;
 mod texts;
 mod tree;
 mod views;
+mod watch;
 mod withhold;
 mod within;
 

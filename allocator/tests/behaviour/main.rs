@@ -35,3 +35,5 @@ mod support;
 mod tables;
 #[cfg(test)]
 mod time;
+#[cfg(test)]
+mod watch;

@@ -247,6 +247,14 @@ impl Problem {
         .with("oldestRevision", oldest_revision)
     }
 
+    /// As many watch this node as it takes.
+    pub fn too_many_watches() -> Self {
+        Self::new(
+            Code::TooBusy,
+            "As many watches are open on this node as it takes.",
+        )
+    }
+
     /// The rest of the request did not come in time.
     pub fn request_timeout() -> Self {
         Self::new(

@@ -128,6 +128,8 @@ pub enum ResponseBody {
     Json(&'static str),
     /// A page of items of that schema.
     ListOf(&'static str),
+    /// Server-sent events, the data of each of that schema; without end.
+    EventsOf(&'static str),
     /// Something else, of that media type.
     Other(&'static str),
 }

@@ -48,12 +48,13 @@ pub(super) const READING: &[Parameter] = &[
         },
         "Rather 503 `stale` than a state that may be older than this.",
     ),
-    header(
-        "If-Min-Revision",
-        REVISIONS,
-        "Answer from a state of at least this revision.",
-    ),
+    IF_MIN_REVISION,
 ];
+pub(super) const IF_MIN_REVISION: Parameter = header(
+    "If-Min-Revision",
+    REVISIONS,
+    "Answer from a state of at least this revision.",
+);
 
 pub(super) const PAGING: &[Parameter] = &[
     query(
@@ -153,6 +154,20 @@ pub(super) const ALLOCATION_FILTERS: &[Parameter] = &[
     WITHIN,
     CONTAINS,
     ALLOCATED_BEFORE,
+    LABEL_SELECTOR,
+];
+pub(super) const WATCH_FILTERS: &[Parameter] = &[
+    query(
+        "kind",
+        Values::Words(&["Claim", "Pool", "Tenant"]),
+        "Of objects of this kind.",
+    ),
+    query(
+        "pool",
+        Values::Text,
+        "Of this pool of the tenant and of the claims from it.",
+    ),
+    OWNER,
     LABEL_SELECTOR,
 ];
 pub(super) const IN_SPACE: &[Parameter] = &[query(

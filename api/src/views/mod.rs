@@ -14,6 +14,7 @@ mod cluster;
 mod lookup;
 mod pool;
 mod tenant;
+mod watch;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,6 +28,7 @@ pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
+pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 mod pools;
 mod reply;
 mod samples;
+mod watch;
 
 use allocator::count::Count;
 use allocator::view::{LookupView, Phase};
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 use samples::{allocation, block, child, claim, name, root, tenant};
 
 /// The JSON is the expected one, and the client reads the same view from it.
-fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+pub(crate) fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     view: &T,
     expected: &Expect,
 ) {

@@ -3,6 +3,7 @@
 mod allocations;
 mod claims;
 mod cluster;
+mod events;
 mod pools;
 mod tenants;
 

@@ -23,6 +23,8 @@ pub(crate) enum Script {
     After(u32, Problem),
     /// Something that is not JSON.
     Foreign(u16),
+    /// A stream of events that ends.
+    Events(String),
     /// No answer: the connection is closed.
     Close,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Asked {
     pub(crate) line: String,
     pub(crate) min_revision: Option<String>,
     pub(crate) if_revision: Option<String>,
+    pub(crate) last_event_id: Option<String>,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Value,
 }
@@ -98,6 +101,7 @@ async fn asked_of(request: Request) -> Asked {
         line: format!("{} {}", head.method, head.uri),
         min_revision: header("if-min-revision"),
         if_revision: header("if-revision"),
+        last_event_id: header("last-event-id"),
         authorization: header("authorization"),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     }
@@ -117,6 +121,7 @@ fn answer(script: Script) -> Response<Body> {
             .status(problem.status)
             .header("retry-after", seconds)
             .body(Body::from(serde_json::to_vec(&problem).unwrap())),
+        Script::Events(text) => response.status(200).body(Body::from(text)),
         Script::Foreign(status) => response.status(status).body(Body::from("<html>")),
         Script::Close => {
             // Fewer bytes than announced, then an error: the server closes the connection.

@@ -18,7 +18,7 @@ use shared::{block, name, pool_ref, pool_selector};
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
-    Strategy,
+    Strategy, WatchedKind,
 };
 
 /// ipamd from the command line.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
         #[arg(long, value_parser = name, value_name = "NAME")]
         space: Option<Name>,
     },
+    /// Follows what happens, as it happens
+    Watch(Watch),
     /// The nodes
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -115,6 +117,32 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Of all tenants
+    #[arg(long, short = 'A')]
+    pub(crate) all_tenants: bool,
+    /// What came after this revision, too; without it only what comes from now on
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) from_revision: Option<u64>,
+    /// Of objects of this kind
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<WatchedKind>,
+    /// Of this pool and of the claims from it
+    #[arg(long, value_parser = name, value_name = "POOL")]
+    pub(crate) pool: Option<Name>,
+    /// Of what this owner holds
+    #[arg(long, value_name = "OWNER")]
+    pub(crate) owner: Option<String>,
+    /// Of what has these labels: app=web,tier!=db,zone in (a,b),!old
+    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// End after so many events
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
+    pub(crate) count: Option<u64>,
 }
 
 /// `tenant …`

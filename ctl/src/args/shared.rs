@@ -156,6 +156,21 @@ pub(crate) struct Holding {
     pub(crate) dry_run: DryRun,
 }
 
+/// A kind of object that something happens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum WatchedKind {
+    /// Claims
+    #[value(alias = "claim")]
+    Claim,
+    /// Pools
+    #[value(alias = "pool")]
+    Pool,
+    /// Tenants
+    #[value(alias = "tenant")]
+    Tenant,
+}
+
 /// Why a block is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]

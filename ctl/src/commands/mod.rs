@@ -6,6 +6,7 @@ mod cluster;
 mod edit;
 mod pool;
 mod tenant;
+mod watch;
 
 use std::future::Future;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
+        Command::Watch(command) => watch::run(&context, command).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),
     }

@@ -64,6 +64,11 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// The form in which data is printed.
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
     /// To stdout; with colour only on a terminal whose user does not object.
     pub(crate) fn new(format: Format) -> Self {
         let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -147,14 +152,19 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 
 /// Text that is data in itself, such as a completion script.
 pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    // One who reads no more has seen enough: `ipamctl claim list | head`.
+    write_next(text).map(|_| ())
+}
+
+/// One of many things that come one after the other; whether anybody still reads them.
+pub(crate) fn write_next(text: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Ok(()) => Ok(()),
-        // The reader has seen enough: `ipamctl claim list | head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(source) => Err(Failure::Local {
             what: "cannot write to stdout".to_owned(),
             source,
@@ -174,7 +184,8 @@ fn json<T: Serialize>(item: &T) -> Result<String, Failure> {
     Ok(text + "\n")
 }
 
-fn yaml<T: Serialize>(item: &T) -> Result<String, Failure> {
+/// A document as YAML.
+pub(crate) fn yaml<T: Serialize>(item: &T) -> Result<String, Failure> {
     serde_saphyr::to_string(item)
         .map_err(|error| Failure::File(format!("cannot write YAML: {error}")))
 }

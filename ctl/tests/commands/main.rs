@@ -540,3 +540,37 @@ async fn completion_asks_no_node() {
         assert!(outcome.stdout.contains("ipamctl"));
     }
 }
+
+#[tokio::test]
+async fn a_watch_prints_each_event_as_it_comes_and_goes_on_until_enough() {
+    let event = |id: &str, kind: &str| {
+        let data = json!({ "revision": 9, "at": "2026-03-01T12:00:00.000Z", "type": kind, "object": { "name": "p" } });
+        format!("id: {id}\ndata: {data}\n\n")
+    };
+    let stream = [
+        event("8", "bookmark"),
+        event("9.0", "poolChanged"),
+        event("9.1", "poolDeleted"),
+        event("9.2", "poolCreated"),
+    ];
+    let line = "GET /v1/tenants/acme/watch?kind=Pool&labelSelector=app%3Dweb&fromRevision=7";
+    let node = Node::start([(line, 200, Value::String(stream.concat()))]).await;
+    let command = "watch --kind pool -l app=web --from-revision 7 --count 2";
+    let shown = acme(&node, command).await;
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    expect![[r#"
+        AT                         REVISION    EVENT           NAME                       BLOCK                POOL           OWNER
+        2026-03-01T12:00:00.000Z   9           poolChanged     p                          -                    -              -
+        2026-03-01T12:00:00.000Z   9           poolDeleted     p                          -                    -              -
+    "#]]
+    .assert_eq(&shown.stdout);
+    let json = acme(&node, &format!("{command} -o json")).await;
+    let kinds: Vec<Value> = json
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].clone())
+        .collect();
+    assert_eq!(kinds, ["poolChanged", "poolDeleted"]);
+    let refused = acme(&node, "watch --kind pool").await;
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+}

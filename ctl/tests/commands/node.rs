@@ -52,9 +52,14 @@ impl Node {
                     (problem.status, serde_json::to_value(problem).unwrap())
                 };
                 let (status, body) = table.get(&line).cloned().unwrap_or_else(missing);
+                // A text is sent as it is: a stream of events.
+                let text = match body {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
                 Response::builder()
                     .status(status)
-                    .body(Body::from(body.to_string()))
+                    .body(Body::from(text))
                     .unwrap()
             }
         });

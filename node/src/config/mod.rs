@@ -200,6 +200,7 @@ impl Settings {
             told.request_timeout_ms,
             told.requests_in_flight_max,
             told.connections_max,
+            told.watches_max,
         )?;
         Ok(Self {
             node_id,
@@ -226,6 +227,7 @@ fn limits(
     request_timeout_ms: Option<u64>,
     requests_in_flight_max: Option<usize>,
     connections_max: Option<usize>,
+    watches_max: Option<usize>,
 ) -> Result<Limits, ConfigError> {
     let mut limits = Limits::default();
     if let Some(ms) = request_timeout_ms {
@@ -249,6 +251,12 @@ fn limits(
             return Err(out_of_bounds("connections-max", &count, "1 to 1000000"));
         }
         limits.connections_max = count;
+    }
+    if let Some(count) = watches_max {
+        if !(1..=COUNT_MAX).contains(&count) {
+            return Err(out_of_bounds("watches-max", &count, "1 to 1000000"));
+        }
+        limits.watches_max = count;
     }
     Ok(limits)
 }

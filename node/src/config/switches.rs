@@ -66,9 +66,12 @@ pub struct ServeSwitches {
     /// Requests worked on at once; more are answered 429 [default: 1024]
     #[arg(long, env = "IPAMD_REQUESTS_IN_FLIGHT_MAX", value_name = "COUNT")]
     pub requests_in_flight_max: Option<usize>,
-    /// HTTP connections open at once; more wait to be accepted [default: 8192]
+    /// HTTP connections open at once; more wait to be accepted [default: 16384]
     #[arg(long, env = "IPAMD_CONNECTIONS_MAX", value_name = "COUNT")]
     pub connections_max: Option<usize>,
+    /// Watches open at once; more are answered 429 [default: 10000]
+    #[arg(long, env = "IPAMD_WATCHES_MAX", value_name = "COUNT")]
+    pub watches_max: Option<usize>,
     /// Stop when the process with this id, the parent, ends
     #[arg(long, hide = true, value_name = "PID")]
     #[serde(skip)]
@@ -103,6 +106,7 @@ impl ServeSwitches {
             request_timeout_ms,
             requests_in_flight_max,
             connections_max,
+            watches_max,
             exit_with_parent,
         } = other;
         Self {
@@ -123,6 +127,7 @@ impl ServeSwitches {
             request_timeout_ms: self.request_timeout_ms.or(request_timeout_ms),
             requests_in_flight_max: self.requests_in_flight_max.or(requests_in_flight_max),
             connections_max: self.connections_max.or(connections_max),
+            watches_max: self.watches_max.or(watches_max),
             exit_with_parent: self.exit_with_parent.or(exit_with_parent),
         }
     }

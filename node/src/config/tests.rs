@@ -121,6 +121,12 @@ fn a_switch_wins_over_the_file_and_the_file_over_the_default() {
             |s| s.limits.connections_max.to_string(),
             "9",
         ),
+        (
+            &[],
+            "watches-max = 7",
+            |s| s.limits.watches_max.to_string(),
+            "7",
+        ),
     ];
     for (arguments, extra, show, expected) in cases {
         let settings = with_file(arguments, &format!("{COMPLETE}\n{extra}")).unwrap();

@@ -23,6 +23,10 @@ pub struct Limits {
     pub request_deadline: Duration,
     /// Time that open requests get when the server stops.
     pub stop_timeout: Duration,
+    /// Watches open at once; they are no requests in flight.
+    pub watches_max: usize,
+    /// For how long a watch says nothing while nothing happens.
+    pub bookmark_interval: Duration,
     /// Requests may move the log's clock: for tests only.
     pub test_clock: bool,
 }
@@ -33,12 +37,14 @@ impl Default for Limits {
             body_bytes_max: 1 << 20,
             head_bytes_max: 64 << 10,
             requests_in_flight_max: 1_024,
-            connections_max: 8_192,
+            connections_max: 16_384,
             streams_max: 256,
             header_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             request_deadline: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(10),
+            watches_max: 10_000,
+            bookmark_interval: Duration::from_secs(10),
             test_clock: false,
         }
     }

@@ -27,6 +27,7 @@ mod read;
 mod router;
 mod server;
 mod tenants;
+mod watch;
 mod write;
 
 pub use crate::metrics::MetricsError;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Stamp;
+use super::watch::Feed;
 use super::{Limits, listener, router};
 use crate::logging::DroppedLines;
 use crate::metrics::allocations::AllocationMetrics;
@@ -28,6 +29,7 @@ struct Shared {
     replica: Replica,
     limits: Limits,
     in_flight: Semaphore,
+    feed: Arc<Feed>,
     recorded: &'static PrometheusHandle,
     allocations: AllocationMetrics,
     dropped_lines: Option<DroppedLines>,
@@ -50,12 +52,14 @@ impl Server {
     ) -> Result<Self, MetricsError> {
         let recorded = metrics::recorder()?;
         let in_flight = Semaphore::new(limits.requests_in_flight_max.min(Semaphore::MAX_PERMITS));
+        let feed = Feed::new(limits.watches_max);
         let request_id_prefix = env.random_u64();
         Ok(Self(Arc::new(Shared {
             env,
             replica,
             limits,
             in_flight,
+            feed,
             recorded,
             allocations: AllocationMetrics::new(),
             dropped_lines,
@@ -74,6 +78,11 @@ impl Server {
 
     pub(super) fn allocations(&self) -> &AllocationMetrics {
         &self.0.allocations
+    }
+
+    /// What watches are told from.
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        &self.0.feed
     }
 
     /// Monotonic time of this process.
@@ -114,9 +123,12 @@ impl Server {
 
     /// The text of `/metrics`.
     pub(super) fn metrics(&self) -> String {
+        let applied = self.0.replica.applied();
+        let watches = self.0.feed.lag(applied.at().revision);
         metrics::scrape(
             self.0.recorded,
-            self.0.replica.applied(),
+            applied,
+            watches,
             self.0.dropped_lines.as_ref(),
         )
     }
@@ -136,16 +148,24 @@ impl Server {
                 );
             }
         };
-        tokio::join!(looking, metrics::upkeep(self.0.recorded));
+        tokio::join!(
+            looking,
+            metrics::upkeep(self.0.recorded),
+            self.0.feed.run(self.0.replica.applied())
+        );
     }
 }
 
-/// Serves on a listener until `shutdown` ends, then lets open requests finish.
+/// Serves on a listener until `shutdown` ends, then ends the watches and lets open requests finish.
 ///
 /// The caller owns the socket and the signal, so a test binds port 0 and stops the server in the
 /// way production does.
 pub async fn run(listener: TcpListener, server: Server, shutdown: impl Future<Output = ()>) {
     let router = router::router(&server);
+    let shutdown = async {
+        shutdown.await;
+        server.feed().end();
+    };
     tokio::select! {
         () = listener::run(listener, router, server.limits(), shutdown) => {}
         () = server.housekeeping() => {}

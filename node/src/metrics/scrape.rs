@@ -72,6 +72,7 @@ const GAUGES: &[Gauge] = &[
 pub(crate) fn scrape(
     recorded: &PrometheusHandle,
     applied: &AppliedState,
+    (watches, watch_lag): (usize, u64),
     dropped: Option<&DroppedLines>,
 ) -> String {
     let pools = read_pools(applied);
@@ -84,6 +85,22 @@ pub(crate) fn scrape(
         );
         #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
         out.sample("ipam_log_lines_dropped_total", &[], dropped.count() as f64);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "samples are floats")]
+    for (name, help, value) in [
+        (
+            "ipam_watches",
+            "Watches that are open here.",
+            watches as f64,
+        ),
+        (
+            "ipam_watch_lag_revisions",
+            "Revisions that the slowest watch here has yet to be told.",
+            watch_lag as f64,
+        ),
+    ] {
+        out.metric(name, "gauge", help);
+        out.sample(name, &[], value);
     }
     for (name, help, value) in GAUGES {
         out.metric(name, "gauge", help);

@@ -133,6 +133,11 @@ impl TestNode {
         self.send("GET", path, &[], Bytes::new()).await
     }
 
+    /// Opens a watch.
+    pub(crate) async fn events(&self, path: &str, headers: &[(&str, &str)]) -> Events {
+        Events::open(self.address, path, headers).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send("DELETE", path, &[], Bytes::new()).await
     }
@@ -249,6 +254,91 @@ impl Answer {
         assert_eq!(told.as_deref(), known, "{context}: {self:?}");
         let allow = self.header("allow");
         assert_eq!(allow.is_some(), status == 405, "{context}: {self:?}");
+    }
+}
+
+/// A stream of events that is being read.
+pub(crate) struct Events {
+    pub(crate) status: u16,
+    body: hyper::body::Incoming,
+    buffer: Vec<u8>,
+    _connection: AbortOnDrop,
+}
+
+/// One event of a stream: its id, where it has one, and its data.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) id: Option<String>,
+    pub(crate) data: Value,
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Events {
+    async fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let driving = tokio::spawn(async move {
+            connection.await.ok();
+        });
+        let mut request = Request::get(path).header("host", "test");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        let answer = tokio::time::timeout(PATIENCE, sender.send_request(request))
+            .await
+            .expect("the stream begins")
+            .unwrap();
+        Self {
+            status: answer.status().as_u16(),
+            body: answer.into_body(),
+            buffer: Vec::new(),
+            _connection: AbortOnDrop(driving),
+        }
+    }
+
+    /// The next event; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Told> {
+        loop {
+            while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let text: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                let text = String::from_utf8(text).unwrap();
+                let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+                // Without data it is a comment.
+                if let Some(data) = field("data: ") {
+                    return Some(Told {
+                        id: field("id: ").map(str::to_owned),
+                        data: serde_json::from_str(data).unwrap(),
+                    });
+                }
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame())
+                .await
+                .expect("the stream goes on");
+            match frame {
+                None | Some(Err(_)) => return None,
+                Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap()),
+            }
+        }
+    }
+
+    /// The next one that tells something.
+    pub(crate) async fn next_event(&mut self) -> Told {
+        loop {
+            let told = self.next().await.expect("the stream goes on");
+            if told.data["type"] != "bookmark" {
+                return told;
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod parameters;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use allocator::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
 use allocator::name::Name;
@@ -17,6 +18,7 @@ use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
+pub use watch::Watch;
 
 /// Items on a page where no `limit` is stated.
 pub const LIMIT_DEFAULT: u64 = 100;

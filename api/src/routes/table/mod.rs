@@ -3,6 +3,7 @@
 mod allocations;
 mod claims;
 mod cluster;
+mod events;
 mod health;
 mod pools;
 mod tenants;
@@ -49,6 +50,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         pools::TABLE,
         claims::TABLE,
         allocations::TABLE,
+        events::TABLE,
         cluster::TABLE,
         health::TABLE,
     ];

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use allocator::view::EventId;
+use allocator::watch::{EventFilter, WatchedEvent};
 use futures::future::join_all;
-use raft_store::{BackgroundOptions, StoreStats};
+use raft_store::{AppliedState, BackgroundOptions, StoreStats};
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, claim, pool};
@@ -9,6 +11,22 @@ use super::cluster::{Cluster, claim, pool};
 fn stats(cluster: &Cluster, id: u64) -> StoreStats {
     let hold = cluster.replica(id).inner.store.lock();
     hold.as_ref().expect("the store is open").control.stats()
+}
+
+/// All events that a node can tell of.
+fn told(applied: &AppliedState) -> Vec<WatchedEvent> {
+    let (mut told, mut after) = (Vec::new(), EventId::end_of(0));
+    loop {
+        let everything = EventFilter::default();
+        let page = applied
+            .read(|state| state.watch(after, &everything, 100))
+            .expect("nothing is dropped");
+        told.extend(page.items);
+        after = page.reached;
+        if page.is_end {
+            return told;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,6 +134,12 @@ async fn a_follower_that_is_too_far_behind_gets_a_snapshot() {
             all.iter().all(|digest| *digest == all[0]).then_some(())
         })
         .await;
+    // It tells of all that happened before it came back, as the others do.
+    let (of_leader, of_behind) = (
+        told(cluster.replica(leader).applied()),
+        told(cluster.replica(behind).applied()),
+    );
+    assert!(of_leader.len() > 64 && of_leader == of_behind);
     cluster
         .accepted(behind, claim("t", "p", "afterwards"))
         .await;

@@ -1,0 +1,51 @@
+//! Operations on the past, and on the present as it goes on.
+
+use super::super::Method::Get;
+use super::super::parameters::{IF_MIN_REVISION, REVISIONS, WATCH_FILTERS, header, query};
+use super::super::{Operation, Parameter, Response, ResponseBody, Values};
+use crate::problem::Code;
+
+const FROM: &[Parameter] = &[
+    query(
+        "fromRevision",
+        REVISIONS,
+        "Events after this revision, waited for where it has not come yet. Without it, and without `Last-Event-ID`: those that come, after a bookmark.",
+    ),
+    header(
+        "Last-Event-ID",
+        Values::Text,
+        "The id of the event that was seen last: go on behind it, on whichever node. It wins over `fromRevision`.",
+    ),
+    IF_MIN_REVISION,
+];
+
+const EVENTS: &[Response] = &[Response {
+    status: 200,
+    doc: "Server-sent events in order, each once, without end; the data of each is a document of this kind. While there is none, a bookmark now and then.",
+    body: ResponseBody::EventsOf("WatchEvent"),
+}];
+
+pub(super) const TABLE: &[Operation] = &[
+    Operation {
+        id: "event_watch",
+        method: Get,
+        path: "/v1/tenants/{tenant}/watch",
+        tag: "Events",
+        summary: "Follows what happens to a tenant's pools and claims.",
+        parameters: &[FROM, WATCH_FILTERS],
+        request: None,
+        responses: EVENTS,
+        problems: &[Code::TenantNotFound, Code::Compacted],
+    },
+    Operation {
+        id: "event_watch_all",
+        method: Get,
+        path: "/v1/watch",
+        tag: "Events",
+        summary: "Follows what happens to all tenants; each event names its own.",
+        parameters: &[FROM, WATCH_FILTERS],
+        request: None,
+        responses: EVENTS,
+        problems: &[Code::Compacted],
+    },
+];

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::count::Count;
 use crate::name::Name;
+use crate::owners::OwnerReleased;
 use crate::prefix::{Family, Prefix};
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
@@ -59,6 +60,8 @@ pub enum Outcome {
     ClaimRenewed(Box<ClaimView>),
     /// A kept block is free again; the allocation as it last was.
     AllocationReclaimed(Box<AllocationView>),
+    /// What an owner held was given back.
+    OwnerReleased(Box<OwnerReleased>),
     /// What was due has been done.
     Expired(Swept),
     /// The log's clock was moved: by so many milliseconds in all since the cluster was formed.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
+use crate::owners::OwnerRelease;
 use crate::prefix::{Address, Family, Prefix};
 
 /// Most commands in one entry.
@@ -117,6 +118,8 @@ pub enum Command {
     ClaimRenew(ClaimRenew),
     /// Ends the grace of a released block before its time.
     AllocationReclaim(AllocationReclaim),
+    /// Gives back what an owner holds, or some holdings.
+    OwnerRelease(Box<OwnerRelease>),
     /// Does what the log's clock says is due: leases that are over, or soon will be, and blocks whose
     /// grace is over. The earliest first; what is left is done by the next one.
     Expire {

@@ -28,6 +28,7 @@ mod hashed;
 pub mod life;
 pub mod name;
 mod ordered;
+pub mod owners;
 mod paged;
 pub mod pages;
 pub mod prefix;

@@ -44,6 +44,8 @@ mod life;
 mod life_index;
 mod list;
 mod lookup;
+mod owner_index;
+mod owner_release;
 mod policy;
 mod pool;
 mod pool_difference;
@@ -178,6 +180,7 @@ impl State {
             Command::ClaimConfirm(confirm) => self.claim_confirm(who, confirm),
             Command::ClaimRenew(renew) => self.claim_renew(who, renew),
             Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
+            Command::OwnerRelease(release) => self.owner_release(who, release),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {

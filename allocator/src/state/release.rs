@@ -111,7 +111,6 @@ impl State {
             self.ended_push(ended);
             self.hold_end(id);
         } else {
-            let life = claim.life.as_deref().cloned().unwrap_or_default();
             let kept = Kept {
                 released_at_ms: self.meta.clock.wall_ms(),
                 reclaim_ms,
@@ -121,7 +120,7 @@ impl State {
             let life = Life {
                 lease: None,
                 kept: Some(kept),
-                ..life
+                ..hold.life_to_change()
             };
             let claim = Claim {
                 life: Some(Arc::new(life)),

@@ -20,6 +20,8 @@ mod lists;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod reads;

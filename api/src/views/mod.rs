@@ -12,6 +12,7 @@ mod batch;
 mod claim;
 mod cluster;
 mod lookup;
+mod owners;
 mod pool;
 mod tenant;
 
@@ -25,6 +26,7 @@ pub use batch::{Batch, BatchResult};
 pub use claim::{Claim, ClaimStatus};
 pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};
+pub use owners::OwnerReleased;
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 

@@ -3,6 +3,7 @@
 mod allocations;
 mod claims;
 mod cluster;
+mod owners;
 mod pools;
 mod tenants;
 

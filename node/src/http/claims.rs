@@ -171,6 +171,12 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
                 .released(&claim.pool_tenant, &claim.pool, claim.block.family());
             events::released(claim, asked);
         }
+        Outcome::OwnerReleased(released) => {
+            for tally in &released.pools {
+                server.allocations().released_many(tally);
+            }
+            events::owner_released(released, asked);
+        }
         Outcome::AllocationReclaimed(allocation) => {
             life::reclaimed(1);
             events::reclaimed_early(allocation, asked);

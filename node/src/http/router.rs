@@ -15,7 +15,9 @@ use tower_http::compression::predicate::SizeAbove;
 
 use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
-use super::{allocations, batch, claims, cluster, documents, health, lookup, pools, tenants};
+use super::{
+    allocations, batch, claims, cluster, documents, health, lookup, owners, pools, tenants,
+};
 use crate::metrics::http::RouteMetrics;
 
 /// Shorter lists are sent as they are.
@@ -169,6 +171,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "lookup_show" => (Kind::Read, |server, call| {
             Box::pin(lookup::lookup_show(server, call))
+        }),
+        "owner_release" => (Kind::Mutation, |server, call| {
+            Box::pin(owners::owner_release(server, call))
         }),
         "cluster_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::cluster_show(server, call))

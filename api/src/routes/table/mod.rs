@@ -4,6 +4,7 @@ mod allocations;
 mod claims;
 mod cluster;
 mod health;
+mod owners;
 mod pools;
 mod tenants;
 
@@ -49,6 +50,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         pools::TABLE,
         claims::TABLE,
         allocations::TABLE,
+        owners::TABLE,
         cluster::TABLE,
         health::TABLE,
     ];

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::PoolCascaded;
 use crate::count::Count;
 use crate::name::Name;
 use crate::owners::OwnerReleased;
@@ -46,6 +47,8 @@ pub enum Outcome {
     ClaimEdited(Box<ClaimView>),
     /// A pool was removed; as it last was.
     PoolDeleted(Box<PoolView>),
+    /// What is under a pool was given back, and the pool removed once nothing was left.
+    PoolCascaded(Box<PoolCascaded>),
     /// A block was taken.
     ClaimCreated(Box<ClaimView>),
     /// The same claim was there already, with the block that it has.

@@ -9,6 +9,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::PoolCascade;
 use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
@@ -104,6 +105,8 @@ pub enum Command {
         /// Refused unless the pool's own revision is this one.
         if_revision: Option<u64>,
     },
+    /// Removes a pool with what is under it.
+    PoolCascade(PoolCascade),
     /// Edits a pool. Nobody is renumbered.
     PoolEdit(Box<PoolEdit>),
     /// Edits what a claim says of itself.

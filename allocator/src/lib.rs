@@ -17,6 +17,7 @@
 extern crate alloc;
 
 pub mod answer;
+pub mod cascade;
 pub mod clock;
 pub mod command;
 pub mod count;

@@ -31,6 +31,7 @@ mod audit;
 mod audit_life;
 mod audit_pools;
 mod batch;
+mod cascade;
 mod choose;
 mod claim;
 mod due;
@@ -173,6 +174,7 @@ impl State {
                 pool,
                 if_revision,
             } => self.pool_delete(who, tenant, pool, *if_revision),
+            Command::PoolCascade(cascade) => self.pool_cascade(who, cascade),
             Command::PoolEdit(edit) => self.pool_edit(who, edit),
             Command::ClaimEdit(edit) => self.claim_edit(who, edit),
             Command::ClaimCreate(spec) => self.claim_create(who, spec),

@@ -246,9 +246,8 @@ mod tests {
 
     #[test]
     fn every_mutation_of_the_state_has_a_dry_run() {
-        for operation in operations()
-            .iter()
-            .filter(|one| one.path.starts_with("/v1/tenants") && one.is_mutation())
+        for operation in
+            operations().filter(|one| one.path.starts_with("/v1/tenants") && one.is_mutation())
         {
             let dry = operation
                 .query_and_headers()

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod owner;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use owner::{OwnerCommand, OwnerRelease};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy,
@@ -96,6 +98,9 @@ pub(crate) enum Command {
     /// What is held
     #[command(subcommand)]
     Allocation(AllocationCommand),
+    /// Keys of holders
+    #[command(subcommand)]
+    Owner(OwnerCommand),
     /// Who has an address or block
     Lookup {
         /// An address or a CIDR

@@ -4,6 +4,7 @@ mod allocation;
 mod claim;
 mod cluster;
 mod edit;
+mod owner;
 mod pool;
 mod tenant;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pool(command) => pool::run(&context, command).await,
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
+        Command::Owner(command) => owner::run(&context, command).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),

@@ -13,3 +13,4 @@ mod limits;
 mod members;
 mod metrics;
 mod operations;
+mod owners;

@@ -1,8 +1,10 @@
 //! Releases of what owners hold.
 
+use allocator::cascade::PoolCascade;
 use allocator::command::{Command, PoolRef};
 use allocator::owners::{OwnedBefore, OwnerHoldings, OwnerMatch, OwnerRelease};
 
+use crate::cascade::cascade;
 use crate::owners::{listed, own, owned};
 use crate::support::{Harness, child, name, owner, root};
 
@@ -88,6 +90,48 @@ fn releases_of_holdings() {
             (
                 given(listed(&[("10.0.0.0/32", 1), ("10.1.0.0/28", 2)])),
                 "invalid_field holdings[1].cidr",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn cascades() {
+    let with = |change: fn(&mut PoolCascade)| {
+        let mut command = cascade("q", 5, Some(10_000));
+        if let Command::PoolCascade(cascade) = &mut command {
+            cascade.if_revision = Some(3);
+            change(cascade);
+        }
+        command
+    };
+    check(
+        setup,
+        with(|_| {}),
+        vec![
+            (
+                given(with(|cascade| cascade.as_of_revision = 6)),
+                "invalid_field asOfRevision",
+            ),
+            (
+                given(with(|cascade| cascade.limit = Some(0))),
+                "invalid_field limit",
+            ),
+            (
+                given(with(|cascade| cascade.limit = Some(10_001))),
+                "invalid_field limit",
+            ),
+            (
+                given(with(|cascade| cascade.tenant = name("nobody"))),
+                "tenant_not_found nobody",
+            ),
+            (
+                given(with(|cascade| cascade.pool = name("nothing"))),
+                "pool_not_found acme nothing",
+            ),
+            (
+                given(with(|cascade| cascade.if_revision = Some(4))),
+                "revision_mismatch 4 3",
             ),
         ],
     );

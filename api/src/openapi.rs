@@ -177,6 +177,8 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<views::OwnerReleased>(&mut schemas, "OwnerReleased");
     add::<views::Tenant>(&mut schemas, "Tenant");
     add::<views::Pool>(&mut schemas, "Pool");
+    add::<views::PoolDeletion>(&mut schemas, "PoolDeletion");
+    add::<views::PoolCascaded>(&mut schemas, "PoolCascaded");
     add::<views::Free>(&mut schemas, "Free");
     add::<views::PoolTree>(&mut schemas, "PoolTree");
     add::<views::Claim>(&mut schemas, "Claim");

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::problem::{Problem, Viewer};
 use crate::views::{
-    self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, OwnerReleased, Pool, Tenant,
+    self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, OwnerReleased, Pool, PoolCascaded,
+    Tenant,
 };
 
 /// A mutation that was done.
@@ -27,6 +28,8 @@ pub enum Body {
     Tenant(Box<Tenant>),
     /// A pool.
     Pool(Box<Pool>),
+    /// What came of a cascade.
+    Cascade(PoolCascaded),
     /// A claim.
     Claim(Box<Claim>),
     /// An allocation.
@@ -67,6 +70,10 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
         Outcome::AllocationReclaimed(view) => {
             let allocation = Allocation::of(view, viewer);
             (200, Body::Allocation(Box::new(allocation)))
+        }
+        Outcome::PoolCascaded(cascaded) => {
+            let cascaded = PoolCascaded::of(cascaded, revision);
+            (200, Body::Cascade(cascaded))
         }
         Outcome::OwnerReleased(released) => {
             let released = OwnerReleased::of(released, revision);

@@ -9,6 +9,7 @@
 
 mod allocation;
 mod batch;
+mod cascade;
 mod claim;
 mod cluster;
 mod lookup;
@@ -23,6 +24,7 @@ use crate::scalar::{Cidr, Decimal, Time};
 
 pub use allocation::Allocation;
 pub use batch::{Batch, BatchResult};
+pub use cascade::{PoolCascaded, PoolDeletion};
 pub use claim::{Claim, ClaimStatus};
 pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
-pub(crate) use owner::{OwnerCommand, OwnerRelease};
+pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy,
@@ -244,6 +244,8 @@ pub(crate) enum PoolCommand {
         /// Only if the pool has this revision
         #[arg(long, value_name = "REVISION")]
         if_revision: Option<u64>,
+        #[command(flatten)]
+        cascade: Cascade,
         #[command(flatten)]
         destroy: Destroy,
     },

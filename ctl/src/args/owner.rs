@@ -1,4 +1,4 @@
-//! `owner …`
+//! `owner …`, and what else ends many holdings at once.
 
 use api::fields::PoolRef;
 use clap::{Args, Subcommand};
@@ -31,4 +31,18 @@ pub(crate) struct OwnerRelease {
     pub(crate) pools: Vec<PoolRef>,
     #[command(flatten)]
     pub(crate) destroy: Destroy,
+}
+
+/// Whether what is under a pool goes with it.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Cascade {
+    /// Release what is under it first, grace or not, and remove the pools there
+    #[arg(long)]
+    pub(crate) cascade: bool,
+    /// With --cascade: only what was given at or before this revision [default: the present one]
+    #[arg(long, value_name = "REVISION", requires = "cascade")]
+    pub(crate) as_of: Option<u64>,
+    /// With --cascade: at most so many blocks, the first by address [default: all, in steps]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000), value_name = "COUNT", requires = "cascade")]
+    pub(crate) limit: Option<u32>,
 }

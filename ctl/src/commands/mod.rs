@@ -1,6 +1,7 @@
 //! The commands, one file for each noun.
 
 mod allocation;
+mod cascade;
 mod claim;
 mod cluster;
 mod edit;

@@ -64,3 +64,69 @@ async fn a_release_that_nobody_confirmed_is_not_sent() {
     assert!(outcome.stderr.contains("--yes"), "{}", outcome.stderr);
     assert!(node.asked().is_empty());
 }
+
+#[tokio::test]
+async fn a_pool_is_deleted_with_what_is_under_it() {
+    let show = format!("GET /v1/tenants/acme?{LINEARIZABLE}");
+    let pool = "DELETE /v1/tenants/acme/pools/p?cascade=true&asOfRevision";
+    let gone =
+        json!({ "released": 4, "remaining": 0, "newer": 0, "deleted": true, "revision": 12 });
+    let stays =
+        json!({ "released": 4, "remaining": 0, "newer": 2, "deleted": false, "revision": 12 });
+    let table = [
+        (
+            "pool delete p --cascade --yes",
+            "3&limit=10000",
+            &gone,
+            0,
+            "pool p deleted",
+        ),
+        (
+            "pool delete p --cascade --as-of 7 --limit 5 --yes",
+            "7&limit=5",
+            &gone,
+            0,
+            "pool p deleted",
+        ),
+        (
+            "pool delete p --cascade --as-of 7 --dry-run",
+            "7&limit=10000&dryRun=true",
+            &gone,
+            0,
+            "would be deleted",
+        ),
+        (
+            "pool delete p --cascade --as-of 7 --yes",
+            "7&limit=10000",
+            &stays,
+            5,
+            "2 that were given after revision 7",
+        ),
+    ];
+    for (line, rest, answer, code, said) in table {
+        let request = format!("{pool}={rest}");
+        let answers = [
+            (show.as_str(), 200, tenant("acme")),
+            (request.as_str(), 200, answer.clone()),
+        ];
+        let node = Node::start(answers).await;
+        let outcome = acme(&node, line).await;
+        assert_eq!(outcome.code, code, "{line}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(said), "{line}: {}", outcome.stderr);
+        assert!(
+            outcome.stdout.starts_with("Released:   4\n"),
+            "{}",
+            outcome.stdout
+        );
+        assert_eq!(node.asked().last(), Some(&request));
+    }
+    let node = Node::start([]).await;
+    for line in [
+        "pool delete p --cascade --as-of 7",
+        "pool delete p --as-of 7 --yes",
+        "pool delete p --limit 7 --yes",
+    ] {
+        assert_eq!(acme(&node, line).await.code, 2, "{line}");
+    }
+    assert!(node.asked().is_empty());
+}

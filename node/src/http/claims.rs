@@ -3,6 +3,7 @@
 use allocator::answer::{Outcome, Rejection};
 use allocator::command::{ClaimRelease, ClaimSpec, Command};
 use allocator::name::Name;
+use allocator::owners::PoolTally;
 use api::headers::IDEMPOTENCY_KEY;
 use api::problem::{Code, Problem, Viewer};
 use api::requests::query::{ClaimList, Mutation, Reading, Release};
@@ -172,10 +173,11 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
             events::released(claim, asked);
         }
         Outcome::OwnerReleased(released) => {
-            for tally in &released.pools {
-                server.allocations().released_many(tally);
-            }
-            events::owner_released(released, asked);
+            tell_tallies(server, &released.pools, asked);
+        }
+        Outcome::PoolCascaded(cascaded) => {
+            life::reclaimed(cascaded.reclaimed);
+            tell_tallies(server, &cascaded.pools, asked);
         }
         Outcome::AllocationReclaimed(allocation) => {
             life::reclaimed(1);
@@ -198,6 +200,14 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
         | Outcome::PoolEdited(_)
         | Outcome::ClaimEdited(_)
         | Outcome::Batch(_) => {}
+    }
+}
+
+/// Counts and logs blocks that many claims gave back at once.
+fn tell_tallies(server: &Server, pools: &[PoolTally], asked: Asked<'_>) {
+    for tally in pools {
+        server.allocations().released_many(tally);
+        events::released_many(tally, asked);
     }
 }
 

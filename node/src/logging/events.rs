@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use allocator::owners::OwnerReleased;
+use allocator::owners::PoolTally;
 use allocator::view::{AllocationView, ClaimView, EventKind, EventView};
 use api::scalar::Time;
 
@@ -54,20 +54,18 @@ pub(crate) fn released(claim: &ClaimView, asked: Asked<'_>) {
     );
 }
 
-/// What an owner held was given back: a line for each pool, however many blocks.
-pub(crate) fn owner_released(released: &OwnerReleased, asked: Asked<'_>) {
-    for tally in &released.pools {
-        tracing::info!(
-            target: TARGET,
-            tenant = tally.tenant.as_str(),
-            pool = tally.pool.as_str(),
-            blocks = tally.released,
-            duration_ms = milliseconds(asked.duration),
-            request_id = asked.request_id,
-            revision = asked.revision,
-            "released"
-        );
-    }
+/// Claims of a pool gave their blocks back in one command: one line, however many they are.
+pub(crate) fn released_many(tally: &PoolTally, asked: Asked<'_>) {
+    tracing::info!(
+        target: TARGET,
+        tenant = tally.tenant.as_str(),
+        pool = tally.pool.as_str(),
+        blocks = tally.released,
+        duration_ms = milliseconds(asked.duration),
+        request_id = asked.request_id,
+        revision = asked.revision,
+        "released"
+    );
 }
 
 /// A holder got back the block that it had.

@@ -177,3 +177,58 @@ async fn a_release_that_is_not_clear_frees_nothing() {
     let done = node.post(RELEASE, &good).await;
     assert_eq!(done.body["released"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_removed_with_what_is_under_it() {
+    const POOL: &str = "/v1/tenants/acme/pools/p";
+    let node = owned().await;
+    let child = json!({"name": "kid", "parent": "p", "cidr": "10.0.0.64/26"});
+    let made = node.post("/v1/tenants/acme/pools", &child).await;
+    assert_eq!(made.status.as_u16(), 201, "{made:?}");
+    let seen = revision(&node);
+    claim(&node, "late", "node-1").await;
+    let refused = node.delete(POOL).await;
+    refused.assert_problem(409, "pool_in_use", "it holds claims");
+    for query in [
+        "cascade=true",
+        "asOfRevision=1",
+        "cascade=true&asOfRevision=x",
+    ] {
+        let refused = node.delete(&format!("{POOL}?{query}")).await;
+        refused.assert_problem(400, "invalid_parameter", query);
+    }
+    let ahead = revision(&node) + 1;
+    let refused = node
+        .delete(&format!("{POOL}?cascade=true&asOfRevision={ahead}"))
+        .await;
+    refused.assert_problem(422, "invalid_field", "a revision that is not there yet");
+
+    let path = format!("{POOL}?cascade=true&asOfRevision={seen}&limit=3");
+    let before = node.everything("acme").await;
+    let dry = node.delete(&format!("{path}&dryRun=true")).await;
+    assert_eq!(before, node.everything("acme").await);
+    let first = node.delete(&path).await;
+    assert_eq!(first.status.as_u16(), 200, "{first:?}");
+    assert_eq!(dry.body, first.body);
+    let figures = |body: &Value| {
+        let figure = |name: &str| body[name].as_u64().unwrap();
+        let figures = (figure("released"), figure("remaining"), figure("newer"));
+        (figures, body["deleted"].as_bool().unwrap())
+    };
+    assert_eq!(figures(&first.body), ((3, 2, 1), false));
+    let drained = node
+        .post(CLAIMS, &json!({"name": "more", "pool": "p"}))
+        .await;
+    drained.assert_problem(409, "pool_draining", "it was drained first");
+    let second = node.delete(&path).await.body;
+    assert_eq!(figures(&second), ((2, 0, 1), false));
+    assert_eq!(names(&node, "").await, ["late"]);
+    let now = revision(&node);
+    let last = node
+        .delete(&format!("{POOL}?cascade=true&asOfRevision={now}"))
+        .await
+        .body;
+    assert_eq!(figures(&last), ((1, 0, 0), true));
+    let gone = node.get(POOL).await;
+    gone.assert_problem(404, "pool_not_found", "it is gone");
+}

@@ -6,6 +6,7 @@
 //!    hides an item that was there all along.
 
 mod parameters;
+mod removal;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
+pub use removal::{Cascade, PoolDelete};
 
 /// Items on a page where no `limit` is stated.
 pub const LIMIT_DEFAULT: u64 = 100;

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::PoolCascaded;
 use crate::count::Count;
 use crate::name::Name;
+use crate::owners::OwnerReleased;
 use crate::prefix::{Family, Prefix};
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
@@ -45,6 +47,8 @@ pub enum Outcome {
     ClaimEdited(Box<ClaimView>),
     /// A pool was removed; as it last was.
     PoolDeleted(Box<PoolView>),
+    /// What is under a pool was given back, and the pool removed once nothing was left.
+    PoolCascaded(Box<PoolCascaded>),
     /// A block was taken.
     ClaimCreated(Box<ClaimView>),
     /// The same claim was there already, with the block that it has.
@@ -59,6 +63,8 @@ pub enum Outcome {
     ClaimRenewed(Box<ClaimView>),
     /// A kept block is free again; the allocation as it last was.
     AllocationReclaimed(Box<AllocationView>),
+    /// What an owner held was given back.
+    OwnerReleased(Box<OwnerReleased>),
     /// What was due has been done.
     Expired(Swept),
     /// The log's clock was moved: by so many milliseconds in all since the cluster was formed.

@@ -10,10 +10,12 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cascade::PoolCascade;
 use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::filter::{LabelRequirement, LabelSelector};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
+use crate::owners::OwnerRelease;
 use crate::prefix::{Address, Family, Prefix};
 
 /// Priority of a pool that states none.
@@ -109,6 +111,8 @@ pub enum Command {
         /// Refused unless the pool's own revision is this one.
         if_revision: Option<u64>,
     },
+    /// Removes a pool with what is under it.
+    PoolCascade(PoolCascade),
     /// Edits a pool. Nobody is renumbered.
     PoolEdit(Box<PoolEdit>),
     /// Edits what a claim says of itself.
@@ -123,6 +127,8 @@ pub enum Command {
     ClaimRenew(ClaimRenew),
     /// Ends the grace of a released block before its time.
     AllocationReclaim(AllocationReclaim),
+    /// Gives back what an owner holds, or some holdings.
+    OwnerRelease(Box<OwnerRelease>),
     /// Does what the log's clock says is due: leases that are over, or soon will be, and blocks whose
     /// grace is over. The earliest first; what is left is done by the next one.
     Expire {

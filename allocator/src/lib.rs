@@ -17,6 +17,7 @@
 extern crate alloc;
 
 pub mod answer;
+pub mod cascade;
 pub mod clock;
 pub mod command;
 pub mod count;
@@ -28,6 +29,7 @@ mod hashed;
 pub mod life;
 pub mod name;
 mod ordered;
+pub mod owners;
 mod paged;
 pub mod pages;
 pub mod prefix;

@@ -173,8 +173,13 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<requests::AllocationReclaim>(&mut schemas, "AllocationReclaim");
     add::<requests::ClockAdvance>(&mut schemas, "ClockAdvance");
     add::<views::ClockAdvanced>(&mut schemas, "ClockAdvanced");
+    add::<requests::OwnerRelease>(&mut schemas, "OwnerRelease");
+    add::<requests::HoldingRef>(&mut schemas, "HoldingRef");
+    add::<views::OwnerReleased>(&mut schemas, "OwnerReleased");
     add::<views::Tenant>(&mut schemas, "Tenant");
     add::<views::Pool>(&mut schemas, "Pool");
+    add::<views::PoolDeletion>(&mut schemas, "PoolDeletion");
+    add::<views::PoolCascaded>(&mut schemas, "PoolCascaded");
     add::<views::Free>(&mut schemas, "Free");
     add::<views::PoolTree>(&mut schemas, "PoolTree");
     add::<views::Claim>(&mut schemas, "Claim");

@@ -4,7 +4,10 @@ use allocator::answer::{Answer, Outcome, Rejection};
 use serde::Serialize;
 
 use crate::problem::{Problem, Viewer};
-use crate::views::{self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, Pool, Tenant};
+use crate::views::{
+    self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, OwnerReleased, Pool, PoolCascaded,
+    Tenant,
+};
 
 /// A mutation that was done.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,12 +28,16 @@ pub enum Body {
     Tenant(Box<Tenant>),
     /// A pool.
     Pool(Box<Pool>),
+    /// What came of a cascade.
+    Cascade(PoolCascaded),
     /// A claim.
     Claim(Box<Claim>),
     /// An allocation.
     Allocation(Box<Allocation>),
     /// The log's clock.
     Clock(ClockAdvanced),
+    /// What an owner gave back.
+    OwnerReleased(OwnerReleased),
     /// What came of a batch.
     Batch(Batch),
     /// Nothing but that it was done.
@@ -63,6 +70,14 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
         Outcome::AllocationReclaimed(view) => {
             let allocation = Allocation::of(view, viewer);
             (200, Body::Allocation(Box::new(allocation)))
+        }
+        Outcome::PoolCascaded(cascaded) => {
+            let cascaded = PoolCascaded::of(cascaded, revision);
+            (200, Body::Cascade(cascaded))
+        }
+        Outcome::OwnerReleased(released) => {
+            let released = OwnerReleased::of(released, revision);
+            (200, Body::OwnerReleased(released))
         }
         Outcome::ClockAdvanced { advanced_ms } => {
             let clock = ClockAdvanced {

@@ -58,6 +58,9 @@ pub(crate) enum Failure {
         /// The exit code of the first.
         code: i32,
     },
+    /// What was asked could be done in part only; how it stands was shown.
+    #[error("{0}")]
+    InPart(String),
     /// Nodes have different states at one revision.
     #[error("the digests differ: the nodes do not have the same state")]
     DigestsDiffer,
@@ -69,6 +72,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Options(_) => 2,
             Self::Aborted => 9,
+            Self::InPart(_) => 5,
             Self::Client(client::Error::Refused(problem)) => code_of_status(problem.status),
             Self::Client(
                 client::Error::Unreachable { .. } | client::Error::OutcomeUnknown { .. },
@@ -119,6 +123,7 @@ impl Failure {
             | Self::Options(_)
             | Self::Local { .. }
             | Self::File(_)
+            | Self::InPart(_)
             | Self::Several { .. } => None,
             Self::DigestsDiffer => {
                 Some("take the node that differs from the others out of service and replace it".to_owned())

@@ -98,6 +98,22 @@ impl Hold {
         self.claim()?.life.as_ref()?.kept.as_ref()
     }
 
+    /// Revision at which this generation was given.
+    pub(crate) fn given_revision(&self) -> u64 {
+        let life = self.claim().and_then(|claim| claim.life.as_deref());
+        life.and_then(|life| life.given_revision)
+            .unwrap_or(self.revision)
+    }
+
+    /// The life of a claim's hold that is about to change, which remembers when it was given.
+    pub(crate) fn life_to_change(&self) -> Life {
+        let life = self.claim().and_then(|claim| claim.life.as_deref());
+        Life {
+            given_revision: Some(self.given_revision()),
+            ..life.cloned().unwrap_or_default()
+        }
+    }
+
     /// The lease on which the block is held.
     pub(crate) fn lease(&self) -> Option<&Lease> {
         self.claim()?.life.as_ref()?.lease.as_ref()

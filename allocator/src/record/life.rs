@@ -20,6 +20,9 @@ pub(crate) struct Life {
     pub(crate) returned: Option<Past>,
     /// The holder left, and the block is kept for it.
     pub(crate) kept: Option<Kept>,
+    /// Revision at which the holding began, once its hold has changed since; before, it is that of the
+    /// hold.
+    pub(crate) given_revision: Option<u64>,
 }
 
 /// A time limit.

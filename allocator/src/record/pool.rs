@@ -31,6 +31,7 @@ pub(crate) struct Pool {
     /// Wall time since which nothing new is handed out.
     pub(crate) draining_since_ms: Option<u64>,
     pub(crate) revision: u64,
+    pub(crate) created_revision: u64,
     pub(crate) created_at_ms: u64,
     pub(crate) updated_at_ms: u64,
 }

@@ -13,7 +13,7 @@ use super::audit::{AuditFailure, audit_index, check};
 use super::views::count;
 
 impl State {
-    /// Invariant 13, and 7 for the indexes of kept blocks and of what is due.
+    /// Invariant 13, and 7 for the indexes of kept blocks, of what is due and of owners.
     pub(super) fn audit_life(&self) -> Result<(), AuditFailure> {
         let (life, tables) = (&self.index.life, &self.tables);
         for (_, hold) in tables.holds.iter() {
@@ -21,7 +21,8 @@ impl State {
             let sound = (hold.phase == Phase::Released) == kept.is_some()
                 && (kept.is_none() || hold.lease().is_none())
                 && kept.is_none_or(|kept| kept.serial < tables.events.end())
-                && (hold.claim().is_some() || hold.phase == Phase::Allocated);
+                && (hold.claim().is_some() || hold.phase == Phase::Allocated)
+                && hold.given_revision() <= hold.revision;
             check(sound, 13, || format!("{} is {:?}", hold.block, hold.phase))?;
         }
         let kept = self.holds_that(|hold| hold.kept().is_some());
@@ -50,6 +51,16 @@ impl State {
             life.ends.after(lowest, tables.end_keys()),
             tables.end_keys(),
             &due,
+        )?;
+        let owned = self.holds_that(|hold| {
+            let claim = hold.claim().filter(|_| hold.kept().is_none());
+            claim.is_some_and(|claim| claim.owner().is_some())
+        });
+        audit_index(
+            "owners",
+            self.index.owners.holds.after(lowest, tables.owner_keys()),
+            tables.owner_keys(),
+            &owned,
         )?;
         for id in &kept {
             let generation = tables.hold(*id).generation;

@@ -115,7 +115,7 @@ impl State {
         let claim = hold.claim().expect("a claim's name leads to a claim");
         if extras != claim.extras || asked != claim.life_asked() {
             let (hold, claim) = (hold.clone(), claim.clone());
-            let life = self.life_edited(&hold, &claim, &asked);
+            let life = Some(self.life_edited(&hold, &asked));
             let pool = self.tables.pool(hold.pool).text;
             let happened = Happened {
                 kind: EventKind::ClaimChanged,

@@ -18,6 +18,7 @@ use crate::view::{Phase, Usage};
 use super::ended_index::EndedIndex;
 use super::foreign_index::ForeignIndex;
 use super::life_index::LifeIndex;
+use super::owner_index::OwnerIndex;
 use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
 use super::select::SelectorIndex;
@@ -39,6 +40,7 @@ pub(super) struct Index {
     pub(super) claim_names: Ordered,
     pub(super) ended: EndedIndex,
     pub(super) life: LifeIndex,
+    pub(super) owners: OwnerIndex,
     /// Blocks of root pools.
     pub(super) roots: BTreeMap<(TenantId, Name, Prefix), PoolId>,
     /// Claims of all tenants.
@@ -389,6 +391,7 @@ impl Index {
             }
             self.claims = self.claims.saturating_add(1);
         }
+        self.owners.add(tables, id, hold)?;
         self.life.add(tables, id, hold)
     }
 
@@ -400,6 +403,7 @@ impl Index {
             assert!(removed == Some(id), "a claim is indexed by its name");
             self.claims = self.claims.saturating_sub(1);
         }
+        self.owners.remove(tables, id, hold);
         self.life.remove(tables, id, hold);
     }
 

@@ -112,12 +112,12 @@ impl State {
     ) {
         let revision = self.revision_open();
         let mut hold = self.tables.hold(id).clone();
+        let mut life = hold.life_to_change();
         let (pool, generation) = (hold.pool, hold.generation);
         let Holder::Claim(claim) = &mut hold.holder else {
             return;
         };
         let tenant = claim.tenant;
-        let mut life = claim.life.as_deref().cloned().unwrap_or_default();
         change(&mut hold.phase, &mut life);
         claim.life = Some(Arc::new(life));
         hold.revision = revision;
@@ -152,20 +152,15 @@ impl State {
     }
 
     /// What is kept of a claim's life once it says otherwise of it: another time limit begins now.
-    pub(super) fn life_edited(
-        &self,
-        hold: &Hold,
-        claim: &Claim,
-        asked: &ClaimLife,
-    ) -> Option<Arc<Life>> {
-        let mut life = claim.life.as_deref().cloned().unwrap_or_default();
+    pub(super) fn life_edited(&self, hold: &Hold, asked: &ClaimLife) -> Arc<Life> {
+        let mut life = hold.life_to_change();
         if life.asked.ttl_seconds != asked.ttl_seconds {
             let longest = self.tables.pool(hold.pool).spec.life.max_ttl_seconds;
             let ttl_seconds = asked.ttl_seconds.or(longest);
             life.lease = ttl_seconds.map(|ttl| Lease::new(ttl, self.meta.clock.now_ms()));
         }
         life.asked = *asked;
-        (life != Life::default()).then(|| Arc::new(life))
+        Arc::new(life)
     }
 
     /// The kept block that a claim gets back: of its holder and length, the one released last that

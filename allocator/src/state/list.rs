@@ -1,6 +1,7 @@
 //! Lists and single objects. A list goes on after a key and examines a bounded number of rows, so
 //! that no reader holds the state for long: a page may be short, or empty, and still have a next key.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -8,6 +9,7 @@ use crate::answer::Rejection;
 use crate::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
 use crate::name::{Name, Owner};
 use crate::ordered::Key;
+use crate::owners::OwnerMatch;
 use crate::prefix::{Address, Family, Prefix};
 use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, TenantId};
 use crate::view::{AllocationView, ClaimView, Page, PoolView, TenantView};
@@ -199,7 +201,13 @@ impl State {
     ) -> Result<Page<ClaimView, Name>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let key = Key::text(u64::from(tenant), after.map_or("", Name::as_str));
-        let mut ids = self.index.claim_names.after(key, self.tables.claim_keys());
+        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned(tenant, filter) {
+            Some(few) => Box::new(few.into_iter().filter(move |id| {
+                let name = self.tables.hold(*id).claim().map(|claim| &claim.name);
+                after.is_none_or(|after| name > Some(after))
+            })),
+            None => Box::new(self.index.claim_names.after(key, self.tables.claim_keys())),
+        };
         let mut pager = Pager::new(limit);
         let more = loop {
             let Some(id) = ids.next() else { break false };
@@ -217,6 +225,24 @@ impl State {
             pager.row(claim.name.clone(), item);
         };
         Ok(pager.page(more))
+    }
+
+    /// The claims of the owners that a filter names, by name, where they are no more than one call may
+    /// examine; `None` where they are, or where it names no owner.
+    fn few_owned(&self, tenant: TenantId, filter: &ClaimFilter) -> Option<Vec<HoldId>> {
+        let owners = match (&filter.owner, &filter.owner_prefix) {
+            (Some(owner), _) => OwnerMatch::Exact(owner.clone()),
+            (None, Some(prefix)) => OwnerMatch::Prefix(prefix.clone()),
+            (None, None) => return None,
+        };
+        let owned = self.owned_holds(tenant, &owners);
+        let mut ids: Vec<HoldId> = owned.take(LIST_ROWS_MAX.saturating_add(1)).collect();
+        if ids.len() > LIST_ROWS_MAX {
+            return None;
+        }
+        let name = |id: &HoldId| self.tables.hold(*id).claim().map(|claim| &claim.name);
+        ids.sort_unstable_by(|one, other| name(one).cmp(&name(other)));
+        Some(ids)
     }
 
     fn claim_passes(&self, hold: &Hold, claim: &Claim, filter: &ClaimFilter) -> bool {

@@ -31,6 +31,7 @@ mod audit;
 mod audit_life;
 mod audit_pools;
 mod batch;
+mod cascade;
 mod choose;
 mod claim;
 mod due;
@@ -45,6 +46,8 @@ mod life;
 mod life_index;
 mod list;
 mod lookup;
+mod owner_index;
+mod owner_release;
 mod policy;
 mod pool;
 mod pool_difference;
@@ -174,6 +177,7 @@ impl State {
                 pool,
                 if_revision,
             } => self.pool_delete(who, tenant, pool, *if_revision),
+            Command::PoolCascade(cascade) => self.pool_cascade(who, cascade),
             Command::PoolEdit(edit) => self.pool_edit(who, edit),
             Command::ClaimEdit(edit) => self.claim_edit(who, edit),
             Command::ClaimCreate(spec) => self.claim_create(who, spec),
@@ -181,6 +185,7 @@ impl State {
             Command::ClaimConfirm(confirm) => self.claim_confirm(who, confirm),
             Command::ClaimRenew(renew) => self.claim_renew(who, renew),
             Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
+            Command::OwnerRelease(release) => self.owner_release(who, release),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {

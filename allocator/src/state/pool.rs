@@ -24,7 +24,7 @@ use super::store::{Happened, Who};
 use super::views::count;
 
 /// Holders that a refusal to delete a pool names.
-const HOLDERS_SHOWN: usize = 10;
+pub(super) const HOLDERS_SHOWN: usize = 10;
 
 /// What the creation of a pool comes to.
 enum PoolPlan {
@@ -208,6 +208,7 @@ impl State {
             default_prefix_length: make.fields.bounds.default,
             draining_since_ms: spec.drain.then_some(wall_ms),
             revision,
+            created_revision: revision,
             created_at_ms: wall_ms,
             updated_at_ms: wall_ms,
         });
@@ -306,7 +307,7 @@ impl State {
         holders
     }
 
-    fn pool_delete_commit(&mut self, who: Who<'_>, id: PoolId) -> PoolView {
+    pub(super) fn pool_delete_commit(&mut self, who: Who<'_>, id: PoolId) -> PoolView {
         let revision = self.revision_open();
         let view = self.pool_view(id);
         for reservation in self.all_holds(id) {

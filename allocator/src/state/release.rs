@@ -85,14 +85,6 @@ impl State {
         let hold = self.tables.hold(id);
         let claim = hold.claim().expect("a claim's hold is released");
         let pool = self.tables.pool(hold.pool);
-        let mut happened = Happened {
-            kind,
-            tenant: self.tables.tenant(claim.tenant).text,
-            pool: pool.text,
-            generation: hold.generation,
-            hold: id,
-            ends: false,
-        };
         let asked = claim.life_asked();
         let policy = asked
             .reclaim_policy
@@ -104,14 +96,18 @@ impl State {
             ReclaimPolicy::Retain => None,
             ReclaimPolicy::Delete => Some(self.meta.clock.now_ms().saturating_add(ms(grace))),
         };
-        let pool_id = hold.pool;
         if policy == ReclaimPolicy::Delete && grace == 0 {
-            let ended = self.ended_of(hold, claim, revision);
-            happened.ends = true;
-            self.ended_push(ended);
-            self.hold_end(id);
+            self.end_commit(who, id, kind);
         } else {
-            let life = claim.life.as_deref().cloned().unwrap_or_default();
+            let happened = Happened {
+                kind,
+                tenant: self.tables.tenant(claim.tenant).text,
+                pool: pool.text,
+                generation: hold.generation,
+                hold: id,
+                ends: false,
+            };
+            let pool = hold.pool;
             let kept = Kept {
                 released_at_ms: self.meta.clock.wall_ms(),
                 reclaim_ms,
@@ -121,7 +117,7 @@ impl State {
             let life = Life {
                 lease: None,
                 kept: Some(kept),
-                ..life
+                ..hold.life_to_change()
             };
             let claim = Claim {
                 life: Some(Arc::new(life)),
@@ -134,8 +130,29 @@ impl State {
                 ..hold.clone()
             };
             self.hold_replace(id, hold);
+            self.content_touch(pool);
+            self.event_push(who, happened);
         }
-        self.content_touch(pool_id);
+    }
+
+    /// Ends a claim's holding, and its block is free at once. `kind` tells why.
+    pub(super) fn end_commit(&mut self, who: Who<'_>, id: HoldId, kind: EventKind) {
+        let revision = self.revision_open();
+        let hold = self.tables.hold(id);
+        let claim = hold.claim().expect("a claim's hold is released");
+        let pool = hold.pool;
+        let happened = Happened {
+            kind,
+            tenant: self.tables.tenant(claim.tenant).text,
+            pool: self.tables.pool(pool).text,
+            generation: hold.generation,
+            hold: id,
+            ends: true,
+        };
+        let ended = self.ended_of(hold, claim, revision);
+        self.ended_push(ended);
+        self.hold_end(id);
+        self.content_touch(pool);
         self.event_push(who, happened);
     }
 

@@ -1,6 +1,8 @@
 //! What the allocator does, from outside.
 
 #[cfg(test)]
+mod cascade;
+#[cfg(test)]
 mod durable;
 #[cfg(test)]
 mod edits;
@@ -19,6 +21,8 @@ mod life;
 mod lists;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod owners;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

@@ -94,9 +94,12 @@ impl Check {
         field: &str,
         text: Option<&str>,
     ) -> Checked<Option<Owner>> {
-        let Some(text) = text else { return Ok(None) };
+        text.map_or(Ok(None), |text| self.owner(field, text).map(Some))
+    }
+
+    pub(crate) fn owner(&mut self, field: &str, text: &str) -> Checked<Owner> {
         match Owner::new(text) {
-            Ok(owner) => Ok(Some(owner)),
+            Ok(owner) => Ok(owner),
             Err(_) => self.refuse(field, format_args!("is {}", shown(text)), OWNER_ALLOWED),
         }
     }

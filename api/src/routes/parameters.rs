@@ -33,6 +33,28 @@ pub(super) const IF_REVISION: &[Parameter] = &[header(
     "Only if the pool has this `status.revision`; else 412.",
 )];
 
+/// Of the removal of a pool with what is under it.
+pub(super) const CASCADE: &[Parameter] = &[
+    query(
+        "cascade",
+        Values::Flag,
+        "Drains the pool and those under it, releases what is under it, grace or not, and removes them once they are empty. Another tenant's objects are not reached: 409 `pool_in_use`.",
+    ),
+    query(
+        "asOfRevision",
+        REVISIONS,
+        "Beside `cascade`, and required there: only what was given at or before this revision, which is not above the present one.",
+    ),
+    query(
+        "limit",
+        Values::Number {
+            min: 1,
+            max: 10_000,
+        },
+        "Beside `cascade`: at most so many blocks, the first in order of address. Without it all, unless they are more than 10,000.",
+    ),
+];
+
 /// What every read takes.
 pub(super) const READING: &[Parameter] = &[
     query(

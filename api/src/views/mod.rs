@@ -9,9 +9,11 @@
 
 mod allocation;
 mod batch;
+mod cascade;
 mod claim;
 mod cluster;
 mod lookup;
+mod owners;
 mod pool;
 mod tenant;
 mod watch;
@@ -23,9 +25,11 @@ use crate::scalar::{Cidr, Decimal, Time};
 
 pub use allocation::Allocation;
 pub use batch::{Batch, BatchResult};
+pub use cascade::{PoolCascaded, PoolDeletion};
 pub use claim::{Claim, ClaimStatus};
 pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};
+pub use owners::OwnerReleased;
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};

@@ -4,6 +4,7 @@ mod allocations;
 mod claims;
 mod cluster;
 mod events;
+mod owners;
 mod pools;
 mod tenants;
 

@@ -3,7 +3,7 @@
 use allocator::name::Name;
 use api::headers;
 use api::requests::PoolCreate;
-use api::views::{Free, List, Pool, PoolTree};
+use api::views::{Free, List, Pool, PoolCascaded, PoolTree};
 use serde::Serialize;
 
 use super::{Filter, FreeBlocks};
@@ -77,6 +77,29 @@ impl Client {
         if_revision: Option<u64>,
     ) -> Result<Answer<Pool>, Error> {
         let request = Request::delete(format!("/v1/tenants/{tenant}/pools/{pool}"), Safety::Once);
+        self.mutate(request.header(headers::IF_REVISION, if_revision))
+            .await
+    }
+
+    /// Removes a pool with what is under it, as far as it was given at or before a revision; with a
+    /// limit at most so many blocks, the first in order of address. Safe to repeat, since what is given
+    /// later is not meant; a repeat of what was done is `pool_not_found`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_cascade(
+        &self,
+        tenant: &Name,
+        pool: &Name,
+        as_of_revision: u64,
+        limit: Option<u32>,
+        if_revision: Option<u64>,
+    ) -> Result<Answer<PoolCascaded>, Error> {
+        let path = format!("/v1/tenants/{tenant}/pools/{pool}");
+        let request = Request::delete(path, Safety::Repeatable)
+            .query("cascade", Some(true))
+            .query("asOfRevision", Some(as_of_revision))
+            .query("limit", limit);
         self.mutate(request.header(headers::IF_REVISION, if_revision))
             .await
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod owner;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref, pool_selector};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy, WatchedKind,
@@ -97,6 +99,9 @@ pub(crate) enum Command {
     /// What is held
     #[command(subcommand)]
     Allocation(AllocationCommand),
+    /// Keys of holders
+    #[command(subcommand)]
+    Owner(OwnerCommand),
     /// Who has an address or block
     Lookup {
         /// An address or a CIDR
@@ -268,6 +273,8 @@ pub(crate) enum PoolCommand {
         /// Only if the pool has this revision
         #[arg(long, value_name = "REVISION")]
         if_revision: Option<u64>,
+        #[command(flatten)]
+        cascade: Cascade,
         #[command(flatten)]
         destroy: Destroy,
     },

@@ -1,9 +1,11 @@
 //! The commands, one file for each noun.
 
 mod allocation;
+mod cascade;
 mod claim;
 mod cluster;
 mod edit;
+mod owner;
 mod pool;
 mod tenant;
 mod watch;
@@ -41,6 +43,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pool(command) => pool::run(&context, command).await,
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
+        Command::Owner(command) => owner::run(&context, command).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
         Command::Watch(command) => watch::run(&context, command).await,
         Command::Cluster(command) => cluster::run(&context, command).await,

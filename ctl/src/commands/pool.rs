@@ -61,6 +61,15 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
         PoolCommand::Delete {
             name,
             if_revision,
+            cascade,
+            destroy,
+        } if cascade.cascade => {
+            super::cascade::delete(context, &name, if_revision, cascade, destroy).await
+        }
+        PoolCommand::Delete {
+            name,
+            if_revision,
+            cascade: _,
             destroy,
         } => {
             confirm(

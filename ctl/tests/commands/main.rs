@@ -3,6 +3,7 @@
 
 mod edits;
 mod node;
+mod owners;
 
 use std::process::Stdio;
 

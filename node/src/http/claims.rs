@@ -3,6 +3,7 @@
 use allocator::answer::{Outcome, Rejection};
 use allocator::command::{ClaimRelease, ClaimSpec, Command};
 use allocator::name::Name;
+use allocator::owners::PoolTally;
 use api::headers::IDEMPOTENCY_KEY;
 use api::problem::{Code, Problem, Viewer};
 use api::requests::query::{ClaimList, Mutation, Reading, Release};
@@ -170,6 +171,13 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
                 .released(&claim.pool_tenant, &claim.pool, claim.block.family());
             events::released(claim, asked);
         }
+        Outcome::OwnerReleased(released) => {
+            tell_tallies(server, &released.pools, asked);
+        }
+        Outcome::PoolCascaded(cascaded) => {
+            life::reclaimed(cascaded.reclaimed);
+            tell_tallies(server, &cascaded.pools, asked);
+        }
         Outcome::AllocationReclaimed(allocation) => {
             life::reclaimed(1);
             events::reclaimed_early(allocation, asked);
@@ -191,6 +199,14 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
         | Outcome::PoolEdited(_)
         | Outcome::ClaimEdited(_)
         | Outcome::Batch(_) => {}
+    }
+}
+
+/// Counts and logs blocks that many claims gave back at once.
+fn tell_tallies(server: &Server, pools: &[PoolTally], asked: Asked<'_>) {
+    for tally in pools {
+        server.allocations().released_many(tally);
+        events::released_many(tally, asked);
     }
 }
 

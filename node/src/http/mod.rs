@@ -22,6 +22,7 @@ mod health;
 mod limits;
 mod listener;
 mod lookup;
+mod owners;
 mod pools;
 mod read;
 mod router;

@@ -1,9 +1,8 @@
 //! Pools.
 
-use allocator::command::Command;
 use api::headers::IF_REVISION;
 use api::problem::Viewer;
-use api::requests::query::{self, Mutation, PoolList, Reading};
+use api::requests::query::{self, Mutation, PoolDelete, PoolList, Reading};
 use api::requests::{PoolCreate, PoolPatch};
 use api::scalar::{Cidr, Decimal};
 use api::views::{Free, List, Pool, PoolTree};
@@ -11,6 +10,7 @@ use hyper::StatusCode;
 
 use super::answer::{self, Answered, Failure};
 use super::call::Call;
+use super::claims::tell;
 use super::read::{page_size, read};
 use super::server::Server;
 use super::write::write;
@@ -74,16 +74,14 @@ pub(super) async fn pool_edit(server: &Server, mut call: Call) -> Answered {
 
 pub(super) async fn pool_delete(server: &Server, call: Call) -> Answered {
     let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
-    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let removal = PoolDelete::parse(call.query())?;
     let if_revision = call.header_revision(IF_REVISION)?;
-    let command = Command::PoolDelete {
-        tenant: tenant.clone(),
-        pool,
-        if_revision,
-    };
-    write(server, &call, command, dry_run)
-        .await?
-        .reply(Viewer::Tenant(&tenant))
+    let command = removal.command(tenant.clone(), pool, if_revision);
+    let written = write(server, &call, command, removal.dry_run).await?;
+    if let (Ok(outcome), false) = (&written.answer.result, removal.dry_run) {
+        tell(server, &call, outcome, written.answer.revision);
+    }
+    written.reply(Viewer::Tenant(&tenant))
 }
 
 pub(super) async fn pool_free(server: &Server, call: Call) -> Answered {

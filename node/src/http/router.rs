@@ -16,7 +16,7 @@ use tower_http::compression::predicate::SizeAbove;
 use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
 use super::{
-    allocations, batch, claims, cluster, documents, health, lookup, pools, tenants, watch,
+    allocations, batch, claims, cluster, documents, health, lookup, owners, pools, tenants, watch,
 };
 use crate::metrics::http::RouteMetrics;
 
@@ -177,6 +177,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "event_watch_all" => (Kind::Read, |server, call| {
             Box::pin(watch::event_watch_all(server, call))
+        }),
+        "owner_release" => (Kind::Mutation, |server, call| {
+            Box::pin(owners::owner_release(server, call))
         }),
         "cluster_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::cluster_show(server, call))

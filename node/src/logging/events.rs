@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use allocator::owners::PoolTally;
 use allocator::view::{AllocationView, ClaimView, EventKind, EventView};
 use api::scalar::Time;
 
@@ -46,6 +47,20 @@ pub(crate) fn released(claim: &ClaimView, asked: Asked<'_>) {
         owner = claim.spec.owner.as_ref().map(allocator::name::Owner::as_str),
         block = %claim.block,
         generation = claim.generation,
+        duration_ms = milliseconds(asked.duration),
+        request_id = asked.request_id,
+        revision = asked.revision,
+        "released"
+    );
+}
+
+/// Claims of a pool gave their blocks back in one command: one line, however many they are.
+pub(crate) fn released_many(tally: &PoolTally, asked: Asked<'_>) {
+    tracing::info!(
+        target: TARGET,
+        tenant = tally.tenant.as_str(),
+        pool = tally.pool.as_str(),
+        blocks = tally.released,
         duration_ms = milliseconds(asked.duration),
         request_id = asked.request_id,
         revision = asked.revision,

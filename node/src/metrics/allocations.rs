@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use allocator::name::Name;
+use allocator::owners::PoolTally;
 use allocator::prefix::Family;
 use metrics::{Counter, Histogram, Unit};
 
@@ -57,6 +58,13 @@ impl AllocationMetrics {
     /// A claim gave its block back.
     pub(crate) fn released(&self, tenant: &Name, pool: &Name, family: Family) {
         self.counters(tenant, pool, family).released.increment(1);
+    }
+
+    /// Claims of a pool gave their blocks back in one command.
+    pub(crate) fn released_many(&self, tally: &PoolTally) {
+        self.counters(&tally.tenant, &tally.pool, tally.family)
+            .released
+            .increment(tally.released);
     }
 
     /// A claim got nothing, because of the problem with this code. `family` tells the pool's where

@@ -13,4 +13,5 @@ mod limits;
 mod members;
 mod metrics;
 mod operations;
+mod owners;
 mod watch;

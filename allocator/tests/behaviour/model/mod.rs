@@ -1,6 +1,7 @@
 //! Random commands against a model of lists and linear scans.
 
 mod naive;
+mod owned;
 mod world;
 
 use std::collections::BTreeMap;
@@ -106,9 +107,9 @@ impl Run {
     fn note(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::ClaimCreated(view) => {
-                self.world
-                    .generations
-                    .insert(view.spec.name.to_string(), view.generation);
+                let text = view.spec.name.to_string();
+                self.world.given.insert(text.clone(), view.revision);
+                self.world.generations.insert(text, view.generation);
             }
             Outcome::ClaimReleased(view) => {
                 self.ended
@@ -174,6 +175,7 @@ impl Run {
                     assert!(stale, "{result:?}");
                 }
             }
+            Command::OwnerRelease(release) => self.compare_owner_release(release, &result),
             Command::ClaimCreate(spec) => {
                 self.compare(&Operation::CreateClaim(spec.clone()), &result);
             }

@@ -318,7 +318,7 @@ impl Model {
     }
 
     /// Ends a claim: its block is kept or free.
-    fn end(&mut self, place: usize) -> Prefix {
+    pub(super) fn end(&mut self, place: usize) -> Prefix {
         let claim = self.claims.remove(place);
         let pool = self.pool(&claim.pool).unwrap().life;
         let grace = claim.life.grace_seconds.unwrap_or(pool.grace());

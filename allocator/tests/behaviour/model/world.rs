@@ -7,6 +7,7 @@ use allocator::command::{
 };
 use allocator::edit::PoolChange;
 use allocator::life::{PoolLife, ReclaimPolicy};
+use allocator::owners::{OwnedBefore, OwnerHoldings, OwnerMatch, OwnerRelease};
 use allocator::prefix::{Prefix, address_number, address_of_number};
 use proptest::prelude::{Just, any, prop, prop_oneof};
 use proptest::strategy::Strategy as _;
@@ -90,6 +91,13 @@ pub(crate) enum One {
     Reclaim {
         which: u8,
     },
+    /// All that an owner holds, or all under it, given before some revision.
+    OwnerRelease {
+        owner: u8,
+        prefix: bool,
+        back: u8,
+        limit: Option<u8>,
+    },
     Expire {
         most: u32,
     },
@@ -118,11 +126,12 @@ pub(crate) fn commands(most: usize) -> impl proptest::strategy::Strategy<Value =
         3 => (any::<bool>(), prop::collection::vec(part(), 0..6)).prop_map(|(atomic, parts)| One::Batch { atomic, parts }),
         2 => (0_u8..4, 0_u8..6, 1_u8..=4).prop_map(|(name, parent, length)| One::Carve { name, parent, length }),
         1 => (2_u8..6).prop_map(|name| One::PoolDelete { name }),
-        2 => (0_u8..24, 0_u8..4).prop_map(|(name, owner)| One::Owned { name, owner }),
+        2 => (0_u8..24, 0_u8..6).prop_map(|(name, owner)| One::Owned { name, owner }),
         4 => (0_u8..24, 0_u8..3, prop::option::of(0_u8..10), prop::option::of(0_u8..9)).prop_map(|(name, pool, ttl, grace)| One::Leased { name, pool, ttl, grace }),
         2 => (0_u8..24, prop::option::of(0_u8..4), prop::option::of(any::<u8>())).prop_map(|(name, owner, generation)| One::Confirm { name, owner, generation }),
         2 => (0_u8..24, prop::option::of(0_u8..4), prop::option::of(any::<u8>()), prop::option::of(0_u8..10)).prop_map(|(name, owner, generation, ttl)| One::Renew { name, owner, generation, ttl }),
         1 => any::<u8>().prop_map(|which| One::Reclaim { which }),
+        1 => (0_u8..6, any::<bool>(), 0_u8..12, prop::option::of(1_u8..4)).prop_map(|(owner, prefix, back, limit)| One::OwnerRelease { owner, prefix, back, limit }),
         3 => prop_oneof![0_u32..3, Just(2_000)].prop_map(|most| One::Expire { most }),
         3 => (0_u8..6).prop_map(|seconds| One::Later { seconds }),
         1 => any::<[u8; 2]>().prop_map(|ends| One::Exclude { ends }),
@@ -147,6 +156,8 @@ pub(crate) struct World {
     pub(super) strategy: Strategy,
     /// The last generation seen of each claim.
     pub(super) generations: BTreeMap<String, u64>,
+    /// The revision at which each claim was given last.
+    pub(super) given: BTreeMap<String, u64>,
     /// Blocks that were released, with their generations.
     pub(super) kept: Vec<(Prefix, u64)>,
 }
@@ -257,7 +268,7 @@ impl World {
                 owner: number,
             } => {
                 let mut spec = claim(&format!("claim{name}"), "pool0", "");
-                spec.owner = Some(owner(&format!("node-{number}")));
+                spec.owner = node(Some(*number));
                 spec.labels = crate::support::labels(&[("node", "n")]);
                 spec.life.grace_seconds = Some(u32::from(number % 3) * 2);
                 Command::ClaimCreate(Box::new(spec))
@@ -307,6 +318,29 @@ impl World {
                     cidr,
                     generation,
                 })
+            }
+            One::OwnerRelease {
+                owner,
+                prefix,
+                back,
+                limit,
+            } => {
+                let owner = node(Some(*owner))?;
+                let newest = self.given.values().max().copied().unwrap_or(0);
+                let owned = OwnedBefore {
+                    owners: if *prefix {
+                        OwnerMatch::Prefix(owner)
+                    } else {
+                        OwnerMatch::Exact(owner)
+                    },
+                    as_of_revision: newest.saturating_sub(u64::from(*back)),
+                    limit: limit.map(u32::from),
+                    pools: vec![],
+                };
+                Command::OwnerRelease(Box::new(OwnerRelease {
+                    tenant: name(TENANT),
+                    what: OwnerHoldings::Owned(owned),
+                }))
             }
             One::Expire { most } => Command::Expire { holds_max: *most },
             One::Later { seconds } => Command::ClockAdvance {
@@ -397,6 +431,7 @@ impl World {
             | One::Confirm { .. }
             | One::Renew { .. }
             | One::Reclaim { .. }
+            | One::OwnerRelease { .. }
             | One::Expire { .. }
             | One::Later { .. }
             | One::Nonsense { .. } => return None,
@@ -404,9 +439,13 @@ impl World {
     }
 }
 
-/// The holder of a claim.
+/// The holder of a claim: a node, a part of one, or one whose name begins like another's.
 fn node(number: Option<u8>) -> Option<allocator::name::Owner> {
-    number.map(|number| owner(&format!("node-{number}")))
+    number.map(|number| match number {
+        4 => owner("node-1/eth0"),
+        5 => owner("node-10"),
+        number => owner(&format!("node-{number}")),
+    })
 }
 
 /// Commands that are refused whatever the state is.

@@ -4,6 +4,7 @@
 mod claims;
 mod edits;
 mod life;
+mod owners;
 mod policy;
 mod pools;
 

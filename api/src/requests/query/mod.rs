@@ -6,6 +6,7 @@
 //!    hides an item that was there all along.
 
 mod parameters;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -18,6 +19,7 @@ use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
+pub use removal::{Cascade, PoolDelete};
 pub use watch::Watch;
 
 /// Items on a page where no `limit` is stated.

@@ -5,6 +5,7 @@ mod claims;
 mod cluster;
 mod events;
 mod health;
+mod owners;
 mod pools;
 mod tenants;
 
@@ -50,6 +51,7 @@ pub fn operations() -> impl Iterator<Item = &'static Operation> {
         pools::TABLE,
         claims::TABLE,
         allocations::TABLE,
+        owners::TABLE,
         events::TABLE,
         cluster::TABLE,
         health::TABLE,

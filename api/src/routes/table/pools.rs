@@ -1,7 +1,9 @@
 //! Operations on pools.
 
 use super::super::Method::{Delete, Get, Patch, Post};
-use super::super::parameters::{DRY_RUN, IF_REVISION, PAGING, POOL_FILTERS, READING, query};
+use super::super::parameters::{
+    CASCADE, DRY_RUN, IF_REVISION, PAGING, POOL_FILTERS, READING, query,
+};
 use super::super::{Operation, Values};
 use super::{made, ok, page_of, repeated};
 use crate::problem::Code;
@@ -81,15 +83,20 @@ pub(super) const TABLE: &[Operation] = &[
         method: Delete,
         path: "/v1/tenants/{tenant}/pools/{pool}",
         tag: "Pools",
-        summary: "Removes a pool that holds nothing; a child's block goes back to its parent in the same write.",
-        parameters: &[DRY_RUN, IF_REVISION],
+        summary: "Removes a pool that holds nothing, or with `cascade` what is under it first; a child's block goes back to its parent in the same write.",
+        parameters: &[CASCADE, DRY_RUN, IF_REVISION],
         request: None,
-        responses: &[ok("Pool", "It was removed: as it last was.")],
+        responses: &[ok(
+            "PoolDeletion",
+            "It was removed: as it last was. With `cascade`: what was released and what is left.",
+        )],
         problems: &[
             Code::TenantNotFound,
             Code::PoolNotFound,
             Code::PoolInUse,
+            Code::TooMany,
             Code::RevisionMismatch,
+            Code::InvalidField,
         ],
     },
     Operation {

@@ -1,0 +1,95 @@
+//! `ipamctl owner …`
+
+use allocator::name::Name;
+use allocator::owners::RELEASE_BLOCKS_MAX;
+use api::requests;
+use api::views::OwnerReleased;
+
+use super::Context;
+use crate::args::{OwnerCommand, OwnerRelease};
+use crate::confirm::confirm;
+use crate::failure::Failure;
+use crate::output;
+
+pub(super) async fn run(context: &Context, command: OwnerCommand) -> Result<(), Failure> {
+    match command {
+        OwnerCommand::Release(asked) => release(context, asked).await,
+    }
+}
+
+async fn release(context: &Context, asked: OwnerRelease) -> Result<(), Failure> {
+    let tenant = context.tenant()?;
+    let as_of_revision = match asked.as_of {
+        Some(revision) => revision,
+        None => context.revision(tenant).await?,
+    };
+    let whose = if asked.prefix {
+        format!("{} and all owners under it", asked.owner)
+    } else {
+        asked.owner.clone()
+    };
+    confirm(
+        &format!("all that {whose} was given up to revision {as_of_revision} will be released"),
+        &asked.owner,
+        asked.destroy.is_confirmed(),
+    )
+    .await?;
+    let (owner, owner_prefix) = if asked.prefix {
+        (None, Some(asked.owner.clone()))
+    } else {
+        (Some(asked.owner.clone()), None)
+    };
+    let request = requests::OwnerRelease {
+        owner,
+        owner_prefix,
+        as_of_revision: Some(as_of_revision),
+        limit: Some(asked.limit.unwrap_or(RELEASE_BLOCKS_MAX)),
+        pools: (!asked.pools.is_empty()).then_some(asked.pools),
+        holdings: None,
+    };
+    let writer = context.writer(asked.destroy.dry_run);
+    let mut sum = writer.owner_release(tenant, &request).await?.body;
+    // One step where a limit was asked for, or nothing is done; else until nothing is left.
+    while sum.remaining > 0 && asked.limit.is_none() && !asked.destroy.dry_run.dry_run {
+        output::note(&format!(
+            "{} released, {} left",
+            sum.released, sum.remaining
+        ));
+        let step = writer.owner_release(tenant, &request).await?.body;
+        sum = OwnerReleased {
+            released: sum.released.saturating_add(step.released),
+            ..step
+        };
+    }
+    let would = if asked.destroy.dry_run.dry_run {
+        "would be "
+    } else {
+        ""
+    };
+    output::note(&format!("of {whose} {would}released: {}", sum.released));
+    released(context, &sum)
+}
+
+/// Shows what was released and what is left.
+pub(super) fn released(context: &Context, sum: &OwnerReleased) -> Result<(), Failure> {
+    context
+        .output
+        .document(sum, &sum.released.to_string(), |_| {
+            let mut text = format!(
+                "Released:   {}\nRemaining:  {}\n",
+                sum.released, sum.remaining
+            );
+            if sum.already_ended > 0 {
+                text += &format!("Ended:      {}\n", sum.already_ended);
+            }
+            text
+        })
+}
+
+impl Context {
+    /// The present revision.
+    pub(super) async fn revision(&self, tenant: &Name) -> Result<u64, Failure> {
+        let shown = self.client.tenant_show(tenant).await?;
+        Ok(shown.revision.unwrap_or(shown.body.status.revision))
+    }
+}

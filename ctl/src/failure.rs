@@ -48,6 +48,14 @@ pub(crate) enum Failure {
     /// A file that is not of its form.
     #[error("{0}")]
     File(String),
+    /// Documents that are not right; each fault was told already.
+    #[error("{failed} of {total} documents are not right: nothing was changed")]
+    Documents {
+        /// How many are not.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// Some of several things failed; each was told already.
     #[error("{failed} of {total} failed")]
     Several {
@@ -69,6 +77,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Options(_) => 2,
             Self::Aborted => 9,
+            Self::Documents { .. } => 6,
             Self::Client(client::Error::Refused(problem)) => code_of_status(problem.status),
             Self::Client(
                 client::Error::Unreachable { .. } | client::Error::OutcomeUnknown { .. },
@@ -119,6 +128,7 @@ impl Failure {
             | Self::Options(_)
             | Self::Local { .. }
             | Self::File(_)
+            | Self::Documents { .. }
             | Self::Several { .. } => None,
             Self::DigestsDiffer => {
                 Some("take the node that differs from the others out of service and replace it".to_owned())

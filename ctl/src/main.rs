@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod confirm;
 mod failure;
+mod manifest;
 mod output;
 mod settings;
 

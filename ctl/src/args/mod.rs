@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod files;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use files::{Apply, Manifests};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy,
@@ -105,6 +107,10 @@ pub(crate) enum Command {
         #[arg(long, value_parser = name, value_name = "NAME")]
         space: Option<Name>,
     },
+    /// Makes it so that all that the files describe is there, as they describe it
+    Apply(Apply),
+    /// Tells what apply would do, and changes nothing
+    Plan(Manifests),
     /// The nodes
     #[command(subcommand)]
     Cluster(ClusterCommand),

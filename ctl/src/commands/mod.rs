@@ -1,10 +1,12 @@
 //! The commands, one file for each noun.
 
 mod allocation;
+mod apply;
 mod claim;
 mod cluster;
 mod edit;
 mod pool;
+mod prune;
 mod tenant;
 
 use std::future::Future;
@@ -41,6 +43,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
+        Command::Apply(apply) => apply::run(&context, &apply).await,
+        Command::Plan(manifests) => apply::plan(&context, &manifests).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),
     }

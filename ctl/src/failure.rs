@@ -197,7 +197,8 @@ fn hint_of_problem(problem: &Problem) -> Option<String> {
     }
 }
 
-fn code_of_status(status: u16) -> i32 {
+/// The exit code of a problem's HTTP status.
+pub(crate) fn code_of_status(status: u16) -> i32 {
     match status {
         401 | 403 => 3,
         404 | 410 => 4,

@@ -13,6 +13,7 @@ mod failure;
 mod manifest;
 mod output;
 mod settings;
+mod transfer;
 
 use std::io;
 use std::process;

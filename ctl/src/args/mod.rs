@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
-pub(crate) use files::{Apply, Manifests};
+pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy,
@@ -111,6 +111,10 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Tells what apply would do, and changes nothing
     Plan(Manifests),
+    /// Writes a list to stdout as CSV or JSON, however long it is
+    Export(Export),
+    /// Claims the exact blocks that files name; again with the same files changes nothing
+    Import(Import),
     /// The nodes
     #[command(subcommand)]
     Cluster(ClusterCommand),

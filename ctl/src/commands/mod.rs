@@ -20,6 +20,7 @@ use crate::args::{About, Cli, Command, DryRun, Family, Narrow, Paging, Phase, Pu
 use crate::failure::Failure;
 use crate::output::{self, Output, Row};
 use crate::settings::Settings;
+use crate::transfer;
 
 /// Most items on a page of the API.
 const PAGE_MAX: u64 = api::requests::query::LIMIT_MAX;
@@ -45,25 +46,27 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
         Command::Apply(apply) => apply::run(&context, &apply).await,
         Command::Plan(manifests) => apply::plan(&context, &manifests).await,
+        Command::Export(export) => transfer::export(&context, &export).await,
+        Command::Import(import) => transfer::import(&context, &import).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),
     }
 }
 
 /// What every command works with.
-struct Context {
-    settings: Settings,
-    client: Client,
-    output: Output,
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) client: Client,
+    pub(crate) output: Output,
 }
 
 impl Context {
-    fn tenant(&self) -> Result<&Name, Failure> {
+    pub(crate) fn tenant(&self) -> Result<&Name, Failure> {
         self.settings.tenant()
     }
 
     /// The client for a mutation.
-    fn writer(&self, dry_run: DryRun) -> Client {
+    pub(crate) fn writer(&self, dry_run: DryRun) -> Client {
         if dry_run.dry_run {
             self.client.with_dry_run()
         } else {
@@ -118,7 +121,7 @@ impl Context {
 }
 
 /// The items of all pages up to `limit`, and the revision of the last page.
-async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
+pub(crate) async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
     filter: Filter,
     limit: Option<u64>,
     mut page: impl FnMut(Filter) -> F,
@@ -145,7 +148,7 @@ async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
 
 impl Narrow {
     /// The filter of a list.
-    fn filter(&self) -> Filter {
+    pub(crate) fn filter(&self) -> Filter {
         let pairs = [
             ("labelSelector", self.selector.clone()),
             ("space", self.space.as_ref().map(ToString::to_string)),

@@ -92,7 +92,8 @@ async fn what_is_missing_is_made_what_differs_is_edited_and_the_rest_is_left() {
         unchanged   tenant   acme     acme   -                         -
         create      pool     acme     p      10.0.0.0/24,10.0.1.0/24   -
         change      claim    acme     web    10.0.0.7/32               labels.app
-    "#]].assert_eq(&outcome.stdout);
+    "#]]
+    .assert_eq(&outcome.stdout);
     assert_eq!(
         outcome.stderr,
         "1 created, 1 changed, 1 unchanged, 0 deleted, 0 failed\n"

@@ -4,6 +4,7 @@
 mod apply;
 mod edits;
 mod node;
+mod transfer;
 
 use std::process::Stdio;
 

@@ -48,6 +48,14 @@ pub(crate) enum Failure {
     /// A file that is not of its form.
     #[error("{0}")]
     File(String),
+    /// Documents that are not right; each fault was told already.
+    #[error("{failed} of {total} documents are not right: nothing was changed")]
+    Documents {
+        /// How many are not.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// Some of several things failed; each was told already.
     #[error("{failed} of {total} failed")]
     Several {
@@ -73,6 +81,7 @@ impl Failure {
             Self::Usage(_) | Self::Options(_) => 2,
             Self::Aborted => 9,
             Self::InPart(_) => 5,
+            Self::Documents { .. } => 6,
             Self::Client(client::Error::Refused(problem)) => code_of_status(problem.status),
             Self::Client(
                 client::Error::Unreachable { .. } | client::Error::OutcomeUnknown { .. },
@@ -124,6 +133,7 @@ impl Failure {
             | Self::Local { .. }
             | Self::File(_)
             | Self::InPart(_)
+            | Self::Documents { .. }
             | Self::Several { .. } => None,
             Self::DigestsDiffer => {
                 Some("take the node that differs from the others out of service and replace it".to_owned())
@@ -192,7 +202,8 @@ fn hint_of_problem(problem: &Problem) -> Option<String> {
     }
 }
 
-fn code_of_status(status: u16) -> i32 {
+/// The exit code of a problem's HTTP status.
+pub(crate) fn code_of_status(status: u16) -> i32 {
     match status {
         401 | 403 => 3,
         404 | 410 => 4,

@@ -10,8 +10,10 @@ mod clock;
 mod commands;
 mod confirm;
 mod failure;
+mod manifest;
 mod output;
 mod settings;
+mod transfer;
 
 use std::io;
 use std::process;

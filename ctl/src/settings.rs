@@ -89,6 +89,11 @@ impl Settings {
         Ok(Client::new(&options)?)
     }
 
+    /// The tenant, for commands that can do without one.
+    pub(crate) fn stated_tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
+    }
+
     /// The tenant, for commands that need one.
     pub(crate) fn tenant(&self) -> Result<&Name, Failure> {
         self.tenant.as_ref().ok_or_else(|| {

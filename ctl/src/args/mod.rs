@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod files;
 mod owner;
 mod shared;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref, pool_selector};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
@@ -113,6 +115,14 @@ pub(crate) enum Command {
     },
     /// Follows what happens, as it happens
     Watch(Watch),
+    /// Makes it so that all that the files describe is there, as they describe it
+    Apply(Apply),
+    /// Tells what apply would do, and changes nothing
+    Plan(Manifests),
+    /// Writes a list to stdout as CSV or JSON, however long it is
+    Export(Export),
+    /// Claims the exact blocks that files name; again with the same files changes nothing
+    Import(Import),
     /// The nodes
     #[command(subcommand)]
     Cluster(ClusterCommand),

@@ -104,6 +104,18 @@ fn arguments_that_do_not_fit_together_are_refused() {
             "cluster add four --address n:7401",
             Some(ErrorKind::ValueValidation),
         ),
+        ("apply -f a.yaml b.yaml -f c", None),
+        ("plan -f - --prune -l app=web", None),
+        ("apply", Some(ErrorKind::MissingRequiredArgument)),
+        (
+            "apply -f a --prune",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        (
+            "apply -f a -l app=web",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        ("apply -f a --yes", Some(ErrorKind::MissingRequiredArgument)),
         ("-o xml tenant list", Some(ErrorKind::InvalidValue)),
         (
             "tenant list -o yaml --endpoint http://a:1 --endpoint http://b:1 --tenant acme",

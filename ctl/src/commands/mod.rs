@@ -1,12 +1,14 @@
 //! The commands, one file for each noun.
 
 mod allocation;
+mod apply;
 mod cascade;
 mod claim;
 mod cluster;
 mod edit;
 mod owner;
 mod pool;
+mod prune;
 mod tenant;
 mod watch;
 
@@ -21,6 +23,7 @@ use crate::args::{About, Cli, Command, DryRun, Family, Narrow, Paging, Phase, Pu
 use crate::failure::Failure;
 use crate::output::{self, Output, Row};
 use crate::settings::Settings;
+use crate::transfer;
 
 /// Most items on a page of the API.
 const PAGE_MAX: u64 = api::requests::query::LIMIT_MAX;
@@ -46,25 +49,29 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Owner(command) => owner::run(&context, command).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
         Command::Watch(command) => watch::run(&context, command).await,
+        Command::Apply(apply) => apply::run(&context, &apply).await,
+        Command::Plan(manifests) => apply::plan(&context, &manifests).await,
+        Command::Export(export) => transfer::export(&context, &export).await,
+        Command::Import(import) => transfer::import(&context, &import).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),
     }
 }
 
 /// What every command works with.
-struct Context {
-    settings: Settings,
-    client: Client,
-    output: Output,
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    pub(crate) client: Client,
+    pub(crate) output: Output,
 }
 
 impl Context {
-    fn tenant(&self) -> Result<&Name, Failure> {
+    pub(crate) fn tenant(&self) -> Result<&Name, Failure> {
         self.settings.tenant()
     }
 
     /// The client for a mutation.
-    fn writer(&self, dry_run: DryRun) -> Client {
+    pub(crate) fn writer(&self, dry_run: DryRun) -> Client {
         if dry_run.dry_run {
             self.client.with_dry_run()
         } else {
@@ -119,7 +126,7 @@ impl Context {
 }
 
 /// The items of all pages up to `limit`, and the revision of the last page.
-async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
+pub(crate) async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
     filter: Filter,
     limit: Option<u64>,
     mut page: impl FnMut(Filter) -> F,
@@ -146,7 +153,7 @@ async fn collect<T, F: Future<Output = Result<Answer<List<T>>, Error>>>(
 
 impl Narrow {
     /// The filter of a list.
-    fn filter(&self) -> Filter {
+    pub(crate) fn filter(&self) -> Filter {
         let pairs = [
             ("labelSelector", self.selector.clone()),
             ("space", self.space.as_ref().map(ToString::to_string)),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::node::Node;
 use super::{acme, claim, tenant};
 
-fn pool() -> Value {
+pub(crate) fn pool() -> Value {
     json!({
         "name": "p", "cidrs": ["10.0.0.0/24", { "cidr": "10.0.1.0/24", "gateway": "last" }], "labels": {},
         "status": {

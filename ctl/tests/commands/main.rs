@@ -1,9 +1,11 @@
 //! `ipamctl` as a process: what it asks, what it prints where, and its exit codes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod apply;
 mod edits;
 mod node;
 mod owners;
+mod transfer;
 
 use std::process::Stdio;
 

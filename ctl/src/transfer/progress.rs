@@ -1,0 +1,68 @@
+//! A progress bar on stderr; where that is no terminal there is none. It has no colours.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output;
+
+/// A bar, or none.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: ProgressBar,
+    read: Arc<AtomicU64>,
+}
+
+impl Progress {
+    /// Nothing is shown.
+    pub(super) fn none() -> Self {
+        Self::with(ProgressBar::hidden())
+    }
+
+    /// How much there is to do is not known.
+    pub(super) fn of_unknown_length() -> Self {
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(style("{spinner} {msg} {per_sec} {elapsed}"));
+        Self::with(bar)
+    }
+
+    /// There are so many bytes to read.
+    pub(super) fn of_bytes(bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
+        bar.set_style(style("{bar:30} {percent}% {msg}, {eta} to go"));
+        Self::with(bar)
+    }
+
+    fn with(bar: ProgressBar) -> Self {
+        Self {
+            bar,
+            read: Arc::default(),
+        }
+    }
+
+    /// Counts the bytes read, from any thread.
+    pub(super) fn counter(&self) -> Arc<AtomicU64> {
+        self.read.clone()
+    }
+
+    /// Where it is.
+    pub(super) fn tell(&self, message: String) {
+        self.bar.set_position(self.read.load(Ordering::Relaxed));
+        self.bar.set_message(message);
+    }
+
+    /// A line beside the bar.
+    pub(super) fn note(&self, text: &str) {
+        self.bar.suspend(|| output::note(text));
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is one")
+}

@@ -350,6 +350,46 @@ pub enum EventKind {
     Reclaimed,
 }
 
+/// The layout of a pool as runs by address, as far as one answer goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapView {
+    /// The length of a cell: what is smaller is not told apart.
+    pub prefix_length: u8,
+    /// The runs, without gaps inside a CIDR.
+    pub runs: Vec<MapRun>,
+    /// Where the next answer begins; `None` at the end.
+    pub next: Option<Address>,
+}
+
+/// Neighbouring blocks of one kind in one CIDR.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapRun {
+    /// Its first address.
+    pub first: Address,
+    /// Its last address.
+    pub last: Address,
+    /// What it is.
+    pub kind: MapKind,
+    /// How many holds it is made of; of what is free or mixed none are counted.
+    pub holds: u64,
+}
+
+/// What a run of a pool's layout is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapKind {
+    /// Free.
+    Free,
+    /// Held by claims, in this phase.
+    Claims(Phase),
+    /// Withheld.
+    Reserved,
+    /// A child pool's block: tenant and name.
+    Child(Name, Name),
+    /// Cells of which only a part is held; the length of the largest free block in any of them, if
+    /// something is free.
+    Mixed(Option<u8>),
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T, K> {

@@ -182,6 +182,7 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<views::PoolCascaded>(&mut schemas, "PoolCascaded");
     add::<views::Free>(&mut schemas, "Free");
     add::<views::PoolTree>(&mut schemas, "PoolTree");
+    add::<views::PoolMap>(&mut schemas, "PoolMap");
     add::<views::Claim>(&mut schemas, "Claim");
     add::<views::Batch>(&mut schemas, "BatchAnswer");
     add::<views::Allocation>(&mut schemas, "Allocation");

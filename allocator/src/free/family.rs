@@ -3,6 +3,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::ControlFlow;
 
+use super::cells::Piece;
 use super::find::Wanted;
 use super::nodes::Nodes;
 use super::trie::{Refused, Trie};
@@ -84,6 +85,14 @@ fn prefix_v6(block: Block<u128>) -> Prefix {
         block.length,
     )
     .expect("blocks of a trie are aligned")
+}
+
+/// A [`Piece`] of either family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Free(Prefix),
+    Held(Prefix, u32),
+    Mixed(Prefix, Option<u8>),
 }
 
 impl CidrTrie {
@@ -238,6 +247,37 @@ impl CidrTrie {
         }
     }
 
+    /// Visits the layout in cells of a length, by address, from the piece on that contains `from`.
+    pub(crate) fn cells(
+        &self,
+        nodes: &FreeNodes,
+        length: u8,
+        from: Option<Address>,
+        visit: &mut impl FnMut(Layout) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match (&self.trie, from) {
+            (FamilyTrie::V4(_), Some(Address::V6(_))) => ControlFlow::Continue(()),
+            (FamilyTrie::V4(trie), from) => {
+                let from = match from {
+                    Some(Address::V4(from)) => from.to_bits(),
+                    Some(Address::V6(_)) | None => 0,
+                };
+                trie.cells(&nodes.v4, length, from, &mut |piece| {
+                    visit(layout(piece, prefix_v4))
+                })
+            }
+            (FamilyTrie::V6(trie), from) => {
+                let from = match from {
+                    Some(Address::V6(from)) => from.to_bits(),
+                    Some(Address::V4(_)) | None => 0,
+                };
+                trie.cells(&nodes.v6, length, from, &mut |piece| {
+                    visit(layout(piece, prefix_v6))
+                })
+            }
+        }
+    }
+
     /// How many maximal free blocks of a length there are.
     pub(crate) fn count(&self, length: u8) -> u32 {
         match &self.trie {
@@ -268,6 +308,14 @@ impl CidrTrie {
             FamilyTrie::V4(trie) => trie.audit(&nodes.v4),
             FamilyTrie::V6(trie) => trie.audit(&nodes.v6),
         }
+    }
+}
+
+fn layout<A>(piece: Piece<A>, prefix: impl Fn(Block<A>) -> Prefix) -> Layout {
+    match piece {
+        Piece::Free(block) => Layout::Free(prefix(block)),
+        Piece::Held(block, hold) => Layout::Held(prefix(block), hold),
+        Piece::Mixed(block, largest) => Layout::Mixed(prefix(block), largest),
     }
 }
 

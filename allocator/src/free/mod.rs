@@ -23,6 +23,7 @@
 //! address has a one. Length 0 needs no bit: it is free only when nothing at all is held.
 
 mod arena;
+mod cells;
 mod family;
 mod find;
 mod iterate;
@@ -31,7 +32,8 @@ mod trie;
 mod width;
 
 pub(crate) use arena::Arena;
-pub(crate) use family::{CidrTrie, FreeNodes, Span};
+pub use cells::Piece;
+pub(crate) use family::{CidrTrie, FreeNodes, Layout, Span};
 pub use find::Wanted;
 pub use nodes::Nodes;
 pub use trie::{Refused, Trie};

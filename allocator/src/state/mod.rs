@@ -46,6 +46,7 @@ mod life;
 mod life_index;
 mod list;
 mod lookup;
+mod map;
 mod owner_index;
 mod owner_release;
 mod policy;

@@ -20,6 +20,7 @@ mod life;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod map;
 mod model;
 #[cfg(test)]
 mod owners;

@@ -1,9 +1,10 @@
 //! Pools.
 
 use allocator::name::Name;
+use allocator::prefix::Address;
 use api::headers;
 use api::requests::PoolCreate;
-use api::views::{Free, List, Pool, PoolCascaded, PoolTree};
+use api::views::{Free, List, Pool, PoolCascaded, PoolMap, PoolTree};
 use serde::Serialize;
 
 use super::{Filter, FreeBlocks};
@@ -118,6 +119,23 @@ impl Client {
             .query("prefixLength", which.prefix_length)
             .query("limit", which.limit)
             .query("count", which.count.then_some(true));
+        self.read(request).await
+    }
+
+    /// Shows a pool's layout from an address on, in cells of a length.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_map(
+        &self,
+        tenant: &Name,
+        pool: &Name,
+        length: Option<u8>,
+        from: Option<Address>,
+    ) -> Result<Answer<PoolMap>, Error> {
+        let request = Request::get(format!("/v1/tenants/{tenant}/pools/{pool}/map"))
+            .query("prefixLength", length)
+            .query("from", from);
         self.read(request).await
     }
 

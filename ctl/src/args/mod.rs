@@ -244,6 +244,15 @@ pub(crate) enum PoolCommand {
         #[arg(value_parser = name)]
         name: Name,
     },
+    /// Shows its layout by address: what is free, held, kept and withheld
+    Map {
+        /// Its name
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Length of a cell: what is smaller is not told apart [default: 256 cells]
+        #[arg(long, value_name = "LENGTH")]
+        length: Option<u8>,
+    },
     /// Lists its free blocks, largest first or of one length
     Free {
         /// Its name

@@ -56,6 +56,27 @@ fn arguments_that_do_not_fit_together_are_refused() {
         ("claim create --pool p", None),
         ("claim create c", Some(ErrorKind::MissingRequiredArgument)),
         (
+            "claim create c --pool-selector zone=a,tier!=db --pool-tenant net",
+            None,
+        ),
+        (
+            "claim create c --pool p --pool-selector zone=a",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
+            "claim create c --pool-selector =a",
+            Some(ErrorKind::ValueValidation),
+        ),
+        ("pool map p --length 24", None),
+        (
+            "pool create p --cidr 10.0.0.0/8 --share-with a --share-with b --priority 7",
+            None,
+        ),
+        (
+            "pool edit p --share-with a --share-with-nobody",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
             "claim create c --pool p --length 24 --cidr 10.0.0.0/24",
             Some(ErrorKind::ArgumentConflict),
         ),

@@ -40,6 +40,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
                 TreeRows::render(&tree.pool, wide)
             })
         }
+        PoolCommand::Map { name, length } => map(context, tenant, &name, length).await,
         PoolCommand::Free {
             name,
             length,
@@ -158,5 +159,51 @@ async fn free(
             .map(|block| vec![block.to_string(), block.0.size().to_string()])
             .collect();
         table::render(&[column("BLOCK"), column("ADDRESSES")], &rows, false, false)
+    })
+}
+
+/// The whole layout, answer after answer.
+async fn map(
+    context: &Context,
+    tenant: &Name,
+    pool: &Name,
+    length: Option<u8>,
+) -> Result<(), Failure> {
+    let mut map = context
+        .client
+        .pool_map(tenant, pool, length, None)
+        .await?
+        .body;
+    while let Some(from) = map.next {
+        let length = Some(map.prefix_length);
+        let more = context.client.pool_map(tenant, pool, length, Some(from));
+        let more = more.await?.body;
+        map.items.extend(more.items);
+        (map.next, map.revision) = (more.next, more.revision);
+    }
+    let names: Vec<String> = map
+        .items
+        .iter()
+        .map(|run| format!("{}-{}", run.first, run.last))
+        .collect();
+    let columns = ["FIRST", "LAST", "STATE", "HOLDS", "CHILD", "LARGEST FREE"].map(column);
+    context.output.document(&map, &names.join("\n"), |_| {
+        let rows: Vec<Vec<String>> = map
+            .items
+            .iter()
+            .map(|run| {
+                let largest = run.largest_free_prefix_length;
+                vec![
+                    run.first.to_string(),
+                    run.last.to_string(),
+                    format!("{:?}", run.state),
+                    run.holds
+                        .map_or_else(String::new, |holds| holds.to_string()),
+                    run.child.as_ref().map_or_else(String::new, Name::to_string),
+                    largest.map_or_else(String::new, |length| format!("/{length}")),
+                ]
+            })
+            .collect();
+        table::render(&columns, &rows, false, false)
     })
 }

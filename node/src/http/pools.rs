@@ -5,7 +5,7 @@ use api::problem::Viewer;
 use api::requests::query::{self, Mutation, PoolDelete, PoolList, Reading};
 use api::requests::{PoolCreate, PoolPatch};
 use api::scalar::{Cidr, Decimal};
-use api::views::{Free, List, Pool, PoolTree};
+use api::views::{Free, List, Pool, PoolMap, PoolTree};
 use hyper::StatusCode;
 
 use super::answer::{self, Answered, Failure};
@@ -113,6 +113,27 @@ pub(super) async fn pool_free(server: &Server, call: Call) -> Answered {
         count: count.map(Decimal),
         revision: stamp.revision,
     };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+pub(super) async fn pool_map(server: &Server, call: Call) -> Answered {
+    let (tenant, pool) = (call.path_name("tenant")?, call.path_name("pool")?);
+    let wanted = query::Map::parse(call.query())?;
+    let viewer = Viewer::Tenant(&tenant);
+    let (map, stamp) = read(server, &call, wanted.reading, viewer, |state| {
+        let fits = wanted.require_family(state.pool_family(&tenant, &pool)?);
+        match fits {
+            Ok(()) => {
+                let (length, from) = (wanted.prefix_length, wanted.from);
+                let limit = page_size(wanted.limit);
+                state.map(&tenant, &pool, length, from, limit).map(Ok)
+            }
+            Err(problem) => Ok(Err(problem)),
+        }
+    })
+    .await?;
+    let map = map.map_err(|problem| Failure::at(problem, stamp))?;
+    let document = PoolMap::of(&map, viewer, stamp.revision);
     Ok(answer::json(StatusCode::OK, &document, stamp))
 }
 

@@ -130,6 +130,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "pool_free" => (Kind::Read, |server, call| {
             Box::pin(pools::pool_free(server, call))
         }),
+        "pool_map" => (Kind::Read, |server, call| {
+            Box::pin(pools::pool_map(server, call))
+        }),
         "pool_tree" => (Kind::Read, |server, call| {
             Box::pin(pools::pool_tree(server, call))
         }),

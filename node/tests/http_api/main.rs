@@ -14,4 +14,5 @@ mod members;
 mod metrics;
 mod operations;
 mod owners;
+mod pools;
 mod watch;

@@ -5,6 +5,7 @@
 //! 2. Lists go on by key, never by number: what is made or removed meanwhile neither repeats nor
 //!    hides an item that was there all along.
 
+mod map;
 mod parameters;
 mod removal;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use allocator::prefix::Family;
 
 use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
+pub use map::Map;
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
 pub use removal::{Cascade, PoolDelete};
@@ -135,15 +137,19 @@ impl Free {
     /// # Errors
     /// `invalid_parameter`.
     pub fn require_length_of(&self, family: Family) -> Result<(), Problem> {
-        let bits = family.bits();
-        match self.prefix_length {
-            Some(length) if length > bits => Err(Problem::invalid_parameter(
-                "prefixLength",
-                format_args!("is {length}, and the pool is {family}"),
-                format_args!("0 to {bits}"),
-            )),
-            Some(_) | None => Ok(()),
-        }
+        require_length_of(family, self.prefix_length)
+    }
+}
+
+fn require_length_of(family: Family, length: Option<u8>) -> Result<(), Problem> {
+    let bits = family.bits();
+    match length {
+        Some(length) if length > bits => Err(Problem::invalid_parameter(
+            "prefixLength",
+            format_args!("is {length}, and the pool is {family}"),
+            format_args!("0 to {bits}"),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -326,7 +332,7 @@ impl PoolList {
             owner: parameters.owner("owner")?,
             owner_prefix: parameters.owner("ownerPrefix")?,
             within: parameters.within()?,
-            contains: parameters.contains()?,
+            contains: parameters.address("contains")?,
             labels: parameters.labels()?,
         };
         Self::new("pool_list", tenant.as_str(), &parameters, filter)
@@ -360,7 +366,7 @@ impl ClaimList {
             owner: parameters.owner("owner")?,
             owner_prefix: parameters.owner("ownerPrefix")?,
             within: parameters.within()?,
-            contains: parameters.contains()?,
+            contains: parameters.address("contains")?,
             allocated_before_ms: parameters.time("allocatedBefore")?,
             labels: parameters.labels()?,
         };
@@ -397,7 +403,7 @@ impl AllocationList {
             owner: parameters.owner("owner")?,
             owner_prefix: parameters.owner("ownerPrefix")?,
             within: parameters.within()?,
-            contains: parameters.contains()?,
+            contains: parameters.address("contains")?,
             allocated_before_ms: parameters.time("allocatedBefore")?,
             labels: parameters.labels()?,
         };

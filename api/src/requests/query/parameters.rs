@@ -201,13 +201,13 @@ impl Parameters {
         })
     }
 
-    pub(super) fn contains(&self) -> Result<Option<Address>, Problem> {
-        let Some(text) = self.text("contains") else {
+    pub(super) fn address(&self, parameter: &str) -> Result<Option<Address>, Problem> {
+        let Some(text) = self.text(parameter) else {
             return Ok(None);
         };
         text.parse()
             .map(Some)
-            .map_err(|_| refused("contains", text, "an address such as 10.0.1.7"))
+            .map_err(|_| refused(parameter, text, "an address such as 10.0.1.7"))
     }
 
     pub(super) fn time(&self, parameter: &str) -> Result<Option<u64>, Problem> {

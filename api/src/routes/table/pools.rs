@@ -129,6 +129,39 @@ pub(super) const TABLE: &[Operation] = &[
         problems: &[Code::TenantNotFound, Code::PoolNotFound],
     },
     Operation {
+        id: "pool_map",
+        method: Get,
+        path: "/v1/tenants/{tenant}/pools/{pool}/map",
+        tag: "Pools",
+        summary: "Shows a pool's layout as runs by address, for drawing: bounded in size whatever the pool holds.",
+        parameters: &[
+            &[
+                query(
+                    "prefixLength",
+                    Values::Number { min: 0, max: 128 },
+                    "The length of a cell; what is smaller is not told apart. 256 cells in the widest CIDR where it is not stated.",
+                ),
+                query(
+                    "from",
+                    Values::Text,
+                    "From this address on: `next` of the answer before.",
+                ),
+                query(
+                    "limit",
+                    Values::Number {
+                        min: 1,
+                        max: LIMIT_MAX,
+                    },
+                    "At most so many runs; 1,000 where it is not stated.",
+                ),
+            ],
+            READING,
+        ],
+        request: None,
+        responses: &[ok("PoolMap", "The layout, as far as one answer goes.")],
+        problems: &[Code::TenantNotFound, Code::PoolNotFound],
+    },
+    Operation {
         id: "pool_tree",
         method: Get,
         path: "/v1/tenants/{tenant}/pools/{pool}/tree",

@@ -62,7 +62,8 @@ fn apply(state: &mut State, index: u64, command: &Command) -> allocator::answer:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    // About 103,000 commands: 29.5 a case on average.
+    #![proptest_config(ProptestConfig { cases: 3_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_same_log_makes_the_same_state_with_or_without_pages_between(commands in commands(60), strategy in strategies(), every in 3_u64..9) {

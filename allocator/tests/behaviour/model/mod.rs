@@ -440,7 +440,8 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() })]
+    // About 106,000 commands: 39.5 a case on average.
+    #![proptest_config(ProptestConfig { cases: 2_700, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_commands_do_what_a_list_of_blocks_would_do(commands in commands(80), strategy in strategies()) {

@@ -479,6 +479,9 @@ pub struct ClaimSpec {
     pub name: Name,
     /// The pool to take from.
     pub from: ClaimFrom,
+    /// It withholds its block from automatic allocation: outside of the pool's length bounds, counted as
+    /// reserved, without grace.
+    pub reservation: bool,
     /// The length wanted; the pool's default where neither this nor `cidr` is given.
     pub prefix_length: Option<u8>,
     /// Exactly this block.
@@ -514,6 +517,7 @@ impl ClaimSpec {
             tenant,
             name,
             from: ClaimFrom::Pool(pool),
+            reservation: false,
             prefix_length: None,
             cidr: None,
             within: Vec::new(),

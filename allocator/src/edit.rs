@@ -139,6 +139,8 @@ pub enum ClaimChange {
     Pool(Option<PoolRef>),
     /// Immutable.
     PoolSelector(Option<Box<PoolSelector>>),
+    /// Immutable: whether it withholds its block.
+    Reservation(bool),
     /// Immutable.
     PrefixLength(Option<u8>),
     /// Immutable.

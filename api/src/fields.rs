@@ -257,3 +257,20 @@ short_or_long! {
     PoolCidr { cidr, subnet, gateway } "a CIDR, or {cidr, subnet, gateway}";
     Exclusion { addresses, reason } "a CIDR, an address or a range first-last, or {addresses, reason}";
 }
+
+/// What a claim is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
+pub enum ClaimPurpose {
+    /// A holder that uses its block.
+    #[default]
+    Claim,
+    /// Withholding a block.
+    Reservation,
+}
+
+impl ClaimPurpose {
+    /// As shown: absent for what most claims are for.
+    pub(crate) fn shown(reservation: bool) -> Option<Self> {
+        reservation.then_some(Self::Reservation)
+    }
+}

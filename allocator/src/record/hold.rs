@@ -56,6 +56,8 @@ pub(crate) struct Asked {
     pub(crate) cidr: bool,
     /// The family was stated.
     pub(crate) family: bool,
+    /// It withholds its block.
+    pub(crate) reservation: bool,
 }
 
 /// What not every claim has.
@@ -75,8 +77,24 @@ pub(crate) struct Extras {
 const RANGE_BYTES: usize = 32;
 
 impl Hold {
+    /// The pool itself withholds the block, not a claim.
+    pub(crate) fn is_own_reservation(&self) -> bool {
+        matches!(self.holder, Holder::Reservation { .. })
+    }
+
+    /// The pool's policy says whether the hold would be allowed: not of what is withheld.
+    pub(crate) fn obeys_policy(&self) -> bool {
+        self.purpose() != Purpose::Reservation
+    }
+
     pub(crate) fn purpose(&self) -> Purpose {
-        match self.holder {
+        match &self.holder {
+            Holder::Claim(Claim {
+                asked: Asked {
+                    reservation: true, ..
+                },
+                ..
+            }) => Purpose::Reservation,
             Holder::Claim(_) => Purpose::Claim,
             Holder::Child { .. } => Purpose::Child,
             Holder::Reservation { .. } => Purpose::Reservation,

@@ -278,6 +278,10 @@ impl State {
                     sum.allocated = plus(sum.allocated, size);
                     sum.children.insert((hold.block, *pool));
                 }
+                (Holder::Claim(claim), _) if claim.asked.reservation => {
+                    sum.reserved = plus(sum.reserved, size);
+                    sum.claims.allocated = sum.claims.allocated.saturating_add(1);
+                }
                 (Holder::Claim(_), Phase::Released) => {
                     sum.released = plus(sum.released, size);
                     sum.claims.released = sum.claims.released.saturating_add(1);

@@ -43,7 +43,9 @@ impl State {
                         held = plus(held, block.size());
                     }
                     Holder::Claim(_) | Holder::Child { .. } => {
-                        policy.add(block);
+                        if hold.obeys_policy() {
+                            policy.add(block);
+                        }
                         for part in withheld.keys().filter(|part| part.overlaps(block)) {
                             let shared = if part.contains(block) { block } else { *part };
                             held = plus(held, shared.size());

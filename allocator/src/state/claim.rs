@@ -21,6 +21,7 @@ use crate::view::{ClaimView, EventKind, Phase};
 use super::State;
 use super::index::usage_of;
 use super::life::claim_life_check;
+use super::pool_fields::widest;
 use super::store::{Happened, Who};
 use super::views::blocks_text;
 use super::within;
@@ -125,12 +126,13 @@ impl State {
         } else {
             "prefixLength"
         };
-        let length = length_check(
-            field,
-            spec.cidr.map(Prefix::length).or(spec.prefix_length),
-            pool,
-        )?;
-        claim_life_check(&spec.life, &pool.spec.life)?;
+        let asked = spec.cidr.map(Prefix::length).or(spec.prefix_length);
+        let length = if spec.reservation {
+            reservation_length(field, asked, pool)?
+        } else {
+            length_check(field, asked, pool)?
+        };
+        claim_life_check(spec.reservation, &spec.life, &pool.spec.life)?;
         Ok(Wanted { length, spans })
     }
 
@@ -143,7 +145,10 @@ impl State {
         wanted: &Wanted,
     ) -> Result<ClaimPlan, Rejection> {
         let pool = self.tables.pool(id);
-        drain_check(pool)?;
+        // Withholding more is what an operator may want of a pool that drains.
+        if !spec.reservation {
+            drain_check(pool)?;
+        }
         let block = if let Some(cidr) = spec.cidr {
             self.exact_check("cidr", id, cidr)?;
             self.quota_check(tenant, cidr)?;
@@ -213,10 +218,11 @@ impl State {
                 prefix_length: spec.prefix_length,
                 cidr: spec.cidr.is_some(),
                 family: spec.family.is_some(),
+                reservation: spec.reservation,
             },
             name: spec.name.clone(),
             extras: extras_of(spec),
-            life: self.life_begin(&spec.life, &self.tables.pool(pool).spec.life, past),
+            life: self.life_begin(spec, &self.tables.pool(pool).spec.life, past),
         }
     }
 
@@ -240,6 +246,7 @@ impl State {
         let fields = [
             ("pool", same_pool),
             ("poolSelector", same_selector),
+            ("purpose", claim.asked.reservation == spec.reservation),
             (
                 "prefixLength",
                 claim.asked.prefix_length == spec.prefix_length,
@@ -417,6 +424,23 @@ pub(super) fn length_check(field: &str, asked: Option<u8>, pool: &Pool) -> Resul
         asked,
         min,
         max,
+    })
+}
+
+/// The length of a reservation, which the pool's bounds do not concern: where none is asked for, the
+/// pool's default, or else a single address.
+fn reservation_length(field: &str, asked: Option<u8>, pool: &Pool) -> Result<u8, Rejection> {
+    let widest = widest(pool.blocks.iter().map(|block| block.cidr));
+    let bits = pool.family.bits();
+    let length = asked.or(pool.default_prefix_length).unwrap_or(bits);
+    if (widest..=bits).contains(&length) {
+        return Ok(length);
+    }
+    Err(Rejection::PrefixLengthOutOfBounds {
+        field: String::from(field),
+        asked,
+        min: widest,
+        max: bits,
     })
 }
 

@@ -170,6 +170,9 @@ impl State {
                     };
                     fixed.field("poolSelector", same);
                 }
+                ClaimChange::Reservation(reservation) => {
+                    fixed.field("purpose", *reservation == spec.reservation);
+                }
                 ClaimChange::PrefixLength(length) => {
                     fixed.field("prefixLength", *length == spec.prefix_length);
                 }
@@ -197,7 +200,11 @@ impl State {
             .claim()
             .is_none_or(|claim| claim.life_asked() != spec.life)
         {
-            claim_life_check(&spec.life, &self.tables.pool(hold.pool).spec.life)?;
+            claim_life_check(
+                spec.reservation,
+                &spec.life,
+                &self.tables.pool(hold.pool).spec.life,
+            )?;
         }
         Ok((extras_of(&spec), spec.life))
     }

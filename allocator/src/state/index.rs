@@ -226,7 +226,13 @@ impl Index {
             return;
         };
         index.blocks_change(after);
-        let holders = index.holders_in(&self.nodes, tables, withheld.keys(), usize::MAX);
+        let holders = index.holders_in(
+            &self.nodes,
+            tables,
+            withheld.keys(),
+            usize::MAX,
+            Hold::obeys_policy,
+        );
         index.policy.withhold(&withheld, holders.into_iter());
     }
 
@@ -284,8 +290,10 @@ impl Index {
         index.share_change(hold.block, |held| plus(held, size));
         match &hold.holder {
             Holder::Claim(claim) => {
-                index.policy.add(hold.block);
-                index.count_claim(hold.phase, size);
+                if hold.obeys_policy() {
+                    index.policy.add(hold.block);
+                }
+                index.count_claim(hold.phase, claim.asked.reservation, size);
                 self.life_add(tables, id, hold, claim)?;
                 self.foreign.claim_add(tables, id, hold, claim);
                 let usage = self
@@ -327,8 +335,10 @@ impl Index {
         index.share_change(hold.block, |held| minus(held, size));
         match &hold.holder {
             Holder::Claim(claim) => {
-                index.policy.remove(hold.block);
-                index.discount_claim(hold.phase, size);
+                if hold.obeys_policy() {
+                    index.policy.remove(hold.block);
+                }
+                index.discount_claim(hold.phase, claim.asked.reservation, size);
                 self.life_remove(tables, id, hold, claim);
                 self.foreign.claim_remove(id, hold, claim);
                 let usage = self.usage_mut(claim.tenant).expect("a claim has a tenant");
@@ -358,7 +368,7 @@ impl Index {
         let claim = hold.claim().expect("only a claim's hold has a life");
         self.life_remove(tables, id, hold, claim);
         if let Some(index) = self.pool_mut(hold.pool) {
-            index.discount_claim(hold.phase, hold.block.size());
+            index.discount_claim(hold.phase, claim.asked.reservation, hold.block.size());
         }
     }
 
@@ -368,7 +378,7 @@ impl Index {
         self.life_add(tables, id, hold, claim)
             .expect("a plan only makes what contradicts nothing");
         if let Some(index) = self.pool_mut(hold.pool) {
-            index.count_claim(hold.phase, hold.block.size());
+            index.count_claim(hold.phase, claim.asked.reservation, hold.block.size());
         }
     }
 

@@ -137,13 +137,14 @@ impl State {
     /// What is kept of a claim's life when its holding begins; `None` where there is nothing.
     pub(super) fn life_begin(
         &self,
-        asked: &ClaimLife,
+        spec: &ClaimSpec,
         pool: &PoolLife,
         past: Option<Past>,
     ) -> Option<Arc<Life>> {
-        let ttl_seconds = asked.ttl_seconds.or(pool.max_ttl_seconds);
+        let required = pool.max_ttl_seconds.filter(|_| !spec.reservation);
+        let ttl_seconds = spec.life.ttl_seconds.or(required);
         let life = Life {
-            asked: *asked,
+            asked: spec.life,
             lease: ttl_seconds.map(|ttl| Lease::new(ttl, self.meta.clock.now_ms())),
             returned: past,
             ..Life::default()
@@ -156,7 +157,8 @@ impl State {
         let mut life = hold.life_to_change();
         if life.asked.ttl_seconds != asked.ttl_seconds {
             let longest = self.tables.pool(hold.pool).spec.life.max_ttl_seconds;
-            let ttl_seconds = asked.ttl_seconds.or(longest);
+            let required = longest.filter(|_| hold.obeys_policy());
+            let ttl_seconds = asked.ttl_seconds.or(required);
             life.lease = ttl_seconds.map(|ttl| Lease::new(ttl, self.meta.clock.now_ms()));
         }
         life.asked = *asked;
@@ -173,6 +175,10 @@ impl State {
         spec: &ClaimSpec,
         wanted: &Wanted,
     ) -> Option<HoldId> {
+        // Nothing is kept for who withholds.
+        if spec.reservation {
+            return None;
+        }
         let index = self.pool_index(pool);
         let will_do = |block: Prefix| {
             let (first, last) = (address_number(block.first()), address_number(block.last()));
@@ -252,7 +258,22 @@ impl State {
 }
 
 /// What a claim states of its life is within what the pool allows.
-pub(super) fn claim_life_check(asked: &ClaimLife, pool: &PoolLife) -> Result<(), Rejection> {
+pub(super) fn claim_life_check(
+    reservation: bool,
+    asked: &ClaimLife,
+    pool: &PoolLife,
+) -> Result<(), Rejection> {
+    let kept = [
+        ("graceSeconds", asked.grace_seconds.is_some()),
+        ("reclaimPolicy", asked.reclaim_policy.is_some()),
+    ];
+    if let Some((field, _)) = kept.iter().find(|(_, stated)| reservation && *stated) {
+        return Err(invalid(
+            field,
+            "a reservation is not kept for anybody",
+            String::from("absent beside purpose Reservation"),
+        ));
+    }
     ttl_check(asked.ttl_seconds, pool.max_ttl_seconds)?;
     if asked
         .grace_seconds

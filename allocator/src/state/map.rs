@@ -85,6 +85,7 @@ impl State {
         let hold = self.tables.hold(id);
         debug_assert_eq!(hold.pool, pool, "a trie leads to holds of its pool");
         match &hold.holder {
+            Holder::Claim(claim) if claim.asked.reservation => MapKind::Reserved,
             Holder::Claim(_) => MapKind::Claims(hold.phase),
             Holder::Reservation { .. } => MapKind::Reserved,
             Holder::Child { pool } => {

@@ -14,7 +14,7 @@ use crate::name::Name;
 use crate::ordered::Key;
 use crate::prefix::Prefix;
 use crate::record::{Ended, EndedHolder, Hold, HoldId, Holder, Pool, PoolId, TenantId};
-use crate::view::{AllocationView, EventKind, Phase, PoolView, Purpose};
+use crate::view::{AllocationView, EventKind, Phase, PoolView};
 
 use super::State;
 use super::claim::{drain_check, family_check, length_check, limit_check};
@@ -291,7 +291,7 @@ impl State {
         let mut holders = Vec::new();
         for trie in tries {
             let visited = trie.holds_from(&self.index.nodes, None, &mut |id| {
-                if self.tables.hold(id).purpose() != Purpose::Reservation {
+                if !self.tables.hold(id).is_own_reservation() {
                     holders.push(self.allocation_view(id));
                 }
                 if holders.len() < HOLDERS_SHOWN {

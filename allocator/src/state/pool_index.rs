@@ -167,7 +167,12 @@ pub(super) fn minus(sum: Count, part: Count) -> Count {
 }
 
 impl PoolIndex {
-    pub(super) fn count_claim(&mut self, phase: Phase, size: Count) {
+    pub(super) fn count_claim(&mut self, phase: Phase, reservation: bool, size: Count) {
+        if reservation {
+            self.reserved = plus(self.reserved, size);
+            self.claims.allocated = self.claims.allocated.saturating_add(1);
+            return;
+        }
         match phase {
             Phase::Allocated => {}
             Phase::InUse => {
@@ -184,7 +189,12 @@ impl PoolIndex {
         self.claims.allocated = self.claims.allocated.saturating_add(1);
     }
 
-    pub(super) fn discount_claim(&mut self, phase: Phase, size: Count) {
+    pub(super) fn discount_claim(&mut self, phase: Phase, reservation: bool, size: Count) {
+        if reservation {
+            self.reserved = minus(self.reserved, size);
+            self.claims.allocated = self.claims.allocated.saturating_sub(1);
+            return;
+        }
         match phase {
             Phase::Allocated => {}
             Phase::InUse => {

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::ClaimRelease;
-use crate::life::ReclaimPolicy;
+use crate::life::{PoolLife, ReclaimPolicy};
 use crate::name::Name;
 use crate::record::{Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, ms};
 use crate::view::{ClaimView, EventKind, Phase};
@@ -86,12 +86,14 @@ impl State {
         let claim = hold.claim().expect("a claim's hold is released");
         let pool = self.tables.pool(hold.pool);
         let asked = claim.life_asked();
-        let policy = asked
-            .reclaim_policy
-            .unwrap_or_else(|| pool.spec.life.policy());
-        let grace = asked
-            .grace_seconds
-            .unwrap_or_else(|| pool.spec.life.grace());
+        // A reservation is kept for nobody.
+        let pool_life = if claim.asked.reservation {
+            PoolLife::default()
+        } else {
+            pool.spec.life
+        };
+        let policy = asked.reclaim_policy.unwrap_or_else(|| pool_life.policy());
+        let grace = asked.grace_seconds.unwrap_or_else(|| pool_life.grace());
         let reclaim_ms = match policy {
             ReclaimPolicy::Retain => None,
             ReclaimPolicy::Delete => Some(self.meta.clock.now_ms().saturating_add(ms(grace))),

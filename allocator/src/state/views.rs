@@ -284,6 +284,7 @@ fn claim_spec(
                 name: named.pool.clone(),
             }),
         },
+        reservation: asked.reservation,
         prefix_length: asked.prefix_length,
         cidr: asked.cidr.then_some(block),
         within: extras.map_or_else(Vec::new, |extras| extras.within.to_vec()),

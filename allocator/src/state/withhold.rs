@@ -10,7 +10,7 @@ use crate::answer::Rejection;
 use crate::free::FreeNodes;
 use crate::prefix::Prefix;
 use crate::record::{Hold, HoldId, Holder, PoolId};
-use crate::view::{Phase, Purpose};
+use crate::view::Phase;
 
 use super::State;
 use super::pool_fields::{self, RESERVATIONS_MAX};
@@ -19,14 +19,15 @@ use super::tables::Tables;
 use super::views::count;
 
 impl PoolIndex {
-    /// The blocks of claims and child pools that overlap some blocks, which are disjoint; at most one
-    /// more than `most`.
+    /// The blocks of those holds that are wanted and overlap some blocks, which are disjoint; at most
+    /// one more than `most`.
     pub(super) fn holders_in<'a>(
         &self,
         nodes: &FreeNodes,
         tables: &Tables,
         blocks: impl Iterator<Item = &'a Prefix>,
         most: usize,
+        wanted: impl Fn(&Hold) -> bool,
     ) -> BTreeSet<Prefix> {
         let mut holders = BTreeSet::new();
         for block in blocks {
@@ -35,7 +36,7 @@ impl PoolIndex {
             };
             if let Some(id) = trie.covering(nodes, *block) {
                 let hold = tables.hold(id);
-                if hold.purpose() != Purpose::Reservation {
+                if wanted(hold) {
                     holders.insert(hold.block);
                 }
                 continue;
@@ -47,7 +48,7 @@ impl PoolIndex {
                 if hold.block.first() > block.last() || found.len() > room {
                     return ControlFlow::Break(());
                 }
-                if hold.purpose() != Purpose::Reservation {
+                if wanted(hold) {
                     found.push(hold.block);
                 }
                 ControlFlow::Continue(())
@@ -77,7 +78,13 @@ impl State {
     ) -> Result<BTreeMap<Prefix, Arc<str>>, Rejection> {
         let index = self.pool_index(id);
         let nodes = &self.index.nodes;
-        let held = index.holders_in(nodes, &self.tables, withheld.keys(), RESERVATIONS_MAX);
+        let held = index.holders_in(
+            nodes,
+            &self.tables,
+            withheld.keys(),
+            RESERVATIONS_MAX,
+            |hold| !hold.is_own_reservation(),
+        );
         let mut reservations = BTreeMap::new();
         for (block, reason) in withheld {
             leave_out(*block, &held, &mut |part| {

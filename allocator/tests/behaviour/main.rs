@@ -31,6 +31,7 @@ mod reads;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod reservations;
 mod selectors;
 mod sharing;
 mod strategies;

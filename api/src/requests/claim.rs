@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::check::{Check, Checked, each};
-use crate::fields::{Ignored, Labels, PoolRef};
+use crate::fields::{ClaimPurpose, Ignored, Labels, PoolRef};
 use crate::headers;
 use crate::json;
 use crate::pool_selector::PoolSelector;
@@ -30,6 +30,10 @@ pub struct ClaimCreate {
     /// Which pools may serve it: the first that can, by `priority` and name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_selector: Option<PoolSelector>,
+    /// `Reservation` withholds the block from automatic allocation: outside of the pool's length bounds,
+    /// counted as reserved, kept for nobody once it is released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<ClaimPurpose>,
     /// The length wanted; the pool's default where neither this nor `cidr` is stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u8>,
@@ -136,6 +140,7 @@ impl ClaimCreate {
             tenant: tenant.clone(),
             name: name?.unwrap_or(fallback),
             from: from?,
+            reservation: self.purpose == Some(ClaimPurpose::Reservation),
             prefix_length: prefix_length?,
             cidr: cidr?,
             within: within?,

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::check::{Check, Checked, each};
 use super::pool::checked_cidrs;
 use super::tenant::Quota;
-use crate::fields::{self, Exclusion, Ignored, Labels, PoolRef};
+use crate::fields::{self, ClaimPurpose, Exclusion, Ignored, Labels, PoolRef};
 use crate::json::{self, Nulls};
 use crate::pool_selector::PoolSelector;
 use crate::problem::Problem;
@@ -122,6 +122,8 @@ pub struct ClaimPatch {
     pub pool: Option<PoolRef>,
     /// Immutable.
     pub pool_selector: Option<PoolSelector>,
+    /// Immutable.
+    pub purpose: Option<ClaimPurpose>,
     /// Immutable.
     pub prefix_length: Option<u8>,
     /// Immutable.
@@ -485,6 +487,9 @@ impl ClaimPatch {
             |check, selector| check.pool_selector("poolSelector", &selector),
             ClaimChange::PoolSelector,
         );
+        patch.plain("purpose", document.purpose, |purpose| {
+            ClaimChange::Reservation(purpose == Some(ClaimPurpose::Reservation))
+        });
         patch.plain(
             "prefixLength",
             document.prefix_length,

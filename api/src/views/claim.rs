@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Condition;
-use crate::fields::{Labels, PoolRef};
+use crate::fields::{ClaimPurpose, Labels, PoolRef};
 use crate::pool_selector::PoolSelector;
 use crate::scalar::{Cidr, Time};
 
@@ -26,6 +26,9 @@ pub struct Claim {
     /// By what its pool was found, where it asked for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_selector: Option<PoolSelector>,
+    /// `Reservation` where it withholds its block; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<ClaimPurpose>,
     /// The length that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u8>,
@@ -128,6 +131,7 @@ impl From<&ClaimView> for Claim {
                 ClaimFrom::Pool(_) => None,
                 ClaimFrom::Selector(selector) => Some(PoolSelector::from(&**selector)),
             },
+            purpose: ClaimPurpose::shown(spec.reservation),
             prefix_length: spec.prefix_length,
             cidr: spec.cidr.map(Cidr),
             within: spec.within.iter().map(ToString::to_string).collect(),

@@ -449,6 +449,9 @@ pub(crate) struct ClaimCreate {
     /// The tenant whose shared pools are meant by --pool-selector
     #[arg(long, value_parser = name, value_name = "TENANT", requires = "pool_selector")]
     pub(crate) pool_tenant: Option<Name>,
+    /// Withhold the block instead of using it
+    #[arg(long)]
+    pub(crate) reservation: bool,
     /// The length wanted; the pool's default where absent
     #[arg(long, conflicts_with = "cidr", value_name = "LENGTH")]
     pub(crate) length: Option<u8>,

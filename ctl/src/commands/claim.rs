@@ -3,6 +3,7 @@
 use std::io;
 
 use allocator::name::Name;
+use api::fields::ClaimPurpose;
 use api::pool_selector::PoolSelector;
 use api::requests::{self, generated_name};
 use api::views::Claim;
@@ -90,6 +91,7 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         name: Some(name),
         pool: create.pool.clone(),
         pool_selector,
+        purpose: create.reservation.then_some(ClaimPurpose::Reservation),
         prefix_length: create.length,
         cidr: create.cidr.clone(),
         within: create.within.clone(),

@@ -116,6 +116,23 @@ fn arguments_that_do_not_fit_together_are_refused() {
             Some(ErrorKind::MissingRequiredArgument),
         ),
         ("apply -f a --yes", Some(ErrorKind::MissingRequiredArgument)),
+        ("export claims --format json --pool p -l app=web", None),
+        ("export leases", Some(ErrorKind::InvalidValue)),
+        (
+            "import a.csv - --pool shared/p --report r.csv --dry-run",
+            None,
+        ),
+        ("import dir --from host-local --node n", None),
+        ("import", Some(ErrorKind::MissingRequiredArgument)),
+        ("import a --from netbox", Some(ErrorKind::InvalidValue)),
+        (
+            "import a --node n",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        (
+            "import a --pool p --space s",
+            Some(ErrorKind::ArgumentConflict),
+        ),
         ("-o xml tenant list", Some(ErrorKind::InvalidValue)),
         (
             "tenant list -o yaml --endpoint http://a:1 --endpoint http://b:1 --tenant acme",

@@ -24,19 +24,23 @@ pub(crate) async fn run(context: &Context, export: &Export) -> Result<(), Failur
         None => filter,
         Some(pool) => filter.by("pool", pool.as_str()),
     };
+    let format = export.format.unwrap_or(match context.output.is_json() {
+        true => ExportFormat::Json,
+        false => ExportFormat::Csv,
+    });
     match export.what {
         Exported::Claims => {
             let page = |filter: Filter| async move { client.claim_list(tenant, &filter).await };
-            pages(export.format, "Claim", CLAIMS, filter, page).await
+            pages(format, "Claim", CLAIMS, filter, page).await
         }
         Exported::Allocations => {
             let page =
                 |filter: Filter| async move { client.allocation_list(tenant, &filter).await };
-            pages(export.format, "Allocation", ALLOCATIONS, filter, page).await
+            pages(format, "Allocation", ALLOCATIONS, filter, page).await
         }
         Exported::Pools => {
             let page = |filter: Filter| async move { client.pool_list(tenant, &filter).await };
-            pages(export.format, "Pool", POOLS, filter, page).await
+            pages(format, "Pool", POOLS, filter, page).await
         }
     }
 }

@@ -359,6 +359,7 @@ mod tests {
             1 {"cidr":"10.0.0.4/30","labels":{"app":"web"},"name":"web","pool":"p"}
             2 {"cidr":"10.0.0.1/32","name":"db","pool":{"name":"p","tenant":"a"}}
             3 wrong: it is a Pool, no Claim; what is to be made is applied: ipamctl apply
-            4 {"cidr":"10.0.0.1/32","colour":"red","name":"x"}"#]].assert_eq(&read(text));
+            4 {"cidr":"10.0.0.1/32","colour":"red","name":"x"}"#]]
+        .assert_eq(&read(text));
     }
 }

@@ -48,7 +48,7 @@ async fn an_export_writes_page_after_page_to_stdout() {
         a,p,10.0.0.7/32,,,,,app=web,,,Allocated,1,2026-03-01T12:00:00.000Z,
         b,p,10.0.0.7/32,,,,,app=web,,,Allocated,2,2026-03-01T12:00:00.000Z,
     "#]].assert_eq(&outcome.stdout);
-    let json = acme(&node, "export claims --owner n --pool p --format json").await;
+    let json = acme(&node, "export claims --owner n --pool p -o json").await;
     let rows: Vec<Value> = json
         .stdout
         .lines()
@@ -87,7 +87,8 @@ async fn rows_are_claimed_in_one_batch_and_told_by_their_lines() {
     expect![[r#"
         ROWS   CREATED   UNCHANGED   SKIPPED   REFUSED
         5      1         1           1         2
-    "#]].assert_eq(&outcome.stdout);
+    "#]]
+    .assert_eq(&outcome.stdout);
     let name = rows.path().display().to_string();
     expect![[r#"
         error: rows, line 5: 10.0.0.1/8 for bad: ttlSeconds is the string "soon"; allowed: a whole number from 0 to 4294967295 (invalid_field)

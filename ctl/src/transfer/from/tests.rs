@@ -40,12 +40,16 @@ fn milo() {
         {"kind": "IPClaim", "metadata": {"name": "old"}, "spec": {}, "status": {"phase": "Releasing", "allocatedCIDR": "10.128.2.0/24"}},
         {"kind": "IPAllocation", "metadata": {"name": "alloc-1b2c"}, "status": {"allocatedCIDR": "10.128.0.16/28"}}
     ]}"#;
-    check(&Foreign::Milo, printed, &expect![[r#"
+    check(
+        &Foreign::Milo,
+        printed,
+        &expect![[r#"
         {"cidr":"10.128.0.16/28","labels":{"app":"web"},"name":"frontend.web","owner":"frontend/Deployment/web","pool":{"name":"prod","tenant":"platform"}}
         {"cidr":"10.128.1.0/24","name":"db","pool":"other"}
         skipped: it has no block
         skipped: it is being released
-        skipped: it is of kind IPAllocation"#]]);
+        skipped: it is of kind IPAllocation"#]],
+    );
 }
 
 #[test]
@@ -60,10 +64,14 @@ fn kubeslice() {
             {"clusterName": "worker-3", "subnet": "10.1.2.0/24", "status": "Released", "releasedAt": "2026-01-02T00:00:00Z"}]}},
         {"kind": "SliceIpam", "metadata": {"name": "blue"}, "spec": {"sliceSubnet": "10.2.0.0/16"}, "status": {}}
     ]}"#;
-    check(&Foreign::Kubeslice, printed, &expect![[r#"
+    check(
+        &Foreign::Kubeslice,
+        printed,
+        &expect![[r#"
         {"cidr":"10.1.0.0/24","labels":{"cluster":"worker-1","slice":"red"},"name":"red.worker-1","owner":"worker-1"}
         {"cidr":"10.1.1.0/24","labels":{"cluster":"worker-2","slice":"red"},"name":"red.worker-2","owner":"worker-2"}
-        skipped: cluster worker-3 has left slice red"#]]);
+        skipped: cluster worker-3 has left slice red"#]],
+    );
 }
 
 #[test]
@@ -81,7 +89,10 @@ fn calico() {
         {"kind": "IPAMBlock", "spec": {"cidr": "nowhere"}},
         {"kind": "IPPool", "spec": {"cidr": "192.168.0.0/16"}}
     ]}"#;
-    check(&Foreign::Calico, printed, &expect![[r#"
+    check(
+        &Foreign::Calico,
+        printed,
+        &expect![[r#"
         {"cidr":"192.168.110.128/32","labels":{"node":"worker-1","type":"ipipTunnelAddress"},"name":"calico.192.168.110.128","owner":"worker-1/ipip-tunnel-addr-worker-1"}
         {"cidr":"192.168.110.130/32","labels":{"namespace":"default","node":"worker-1","pod":"web-0"},"name":"calico.192.168.110.130","owner":"worker-1/k8s-pod-network.9f3c"}
         {"cidr":"192.168.110.131/32","labels":{"namespace":"default","node":"worker-1","pod":"web-0"},"name":"calico.192.168.110.131","owner":"worker-1/k8s-pod-network.9f3c"}
@@ -90,7 +101,8 @@ fn calico() {
         wrong: allocations[2] lies outside of 192.168.0.0/31
         skipped: the block is deleted
         wrong: spec.cidr is "nowhere", which is no block
-        skipped: it is of kind IPPool"#]]);
+        skipped: it is of kind IPPool"#]],
+    );
 }
 
 #[test]
@@ -109,14 +121,18 @@ fn whereabouts() {
         {"kind": "IPPool", "metadata": {"name": "odd"}, "spec": {"range": "ten"}},
         {"kind": "OverlappingRangeIPReservation", "metadata": {"name": "10.56.217.1"}}
     ]}"#;
-    check(&Foreign::Whereabouts, printed, &expect![[r#"
+    check(
+        &Foreign::Whereabouts,
+        printed,
+        &expect![[r#"
         {"cidr":"10.56.217.1/32","labels":{"container":"6e3c","interface":"net1","namespace":"default","pod":"web-0"},"name":"10.56.217.0-24.10.56.217.1","owner":"default/web-0/net1"}
         {"cidr":"10.56.217.171/32","labels":{"container":"77ab","namespace":"default","pod":"web-1"},"name":"10.56.217.0-24.10.56.217.171","owner":"default/web-1"}
         {"cidr":"10.56.217.255/32","labels":{"container":"88cd"},"name":"10.56.217.0-24.10.56.217.255","owner":"88cd"}
         wrong: allocations["x"] is no offset from 10.56.217.0
         {"cidr":"2001:db8::1:0:0/128","labels":{"container":"a","interface":"net2","namespace":"ns","pod":"p"},"name":"net-2001-db8---64.2001:db8::1:0:0","owner":"ns/p/net2"}
         wrong: spec.range is "ten", which is no CIDR
-        skipped: it is of kind OverlappingRangeIPReservation"#]]);
+        skipped: it is of kind OverlappingRangeIPReservation"#]],
+    );
 }
 
 #[test]

@@ -24,9 +24,10 @@ pub(crate) async fn run(context: &Context, export: &Export) -> Result<(), Failur
         None => filter,
         Some(pool) => filter.by("pool", pool.as_str()),
     };
-    let format = export.format.unwrap_or(match context.output.is_json() {
-        true => ExportFormat::Json,
-        false => ExportFormat::Csv,
+    let format = export.format.unwrap_or(if context.output.is_json() {
+        ExportFormat::Json
+    } else {
+        ExportFormat::Csv
     });
     match export.what {
         Exported::Claims => {
@@ -53,9 +54,10 @@ async fn pages<T: Serialize, F: Future<Output = Result<Answer<List<T>>, Error>>>
     mut page: impl FnMut(Filter) -> F,
 ) -> Result<(), Failure> {
     // Rows that scroll past are progress enough.
-    let progress = match io::stdout().is_terminal() {
-        true => Progress::none(),
-        false => Progress::of_unknown_length(),
+    let progress = if io::stdout().is_terminal() {
+        Progress::none()
+    } else {
+        Progress::of_unknown_length()
     };
     let mut text = Vec::new();
     if format == ExportFormat::Csv {

@@ -47,14 +47,6 @@ pub(super) fn read(
     to: &Sender<Row>,
 ) -> Result<(), Failure> {
     for path in files {
-        let name: Arc<str> = match path.as_os_str() == "-" {
-            true => "stdin".into(),
-            false => path.display().to_string().into(),
-        };
-        let each = |line, said| {
-            let file = name.clone();
-            to.blocking_send(Row { file, line, said }).is_ok()
-        };
         if let Some(Foreign::HostLocal { node }) = from {
             from::host_local::read(path, node, |file, said| {
                 let line = 0;
@@ -62,9 +54,15 @@ pub(super) fn read(
             })?;
             continue;
         }
-        let source: Box<dyn Read> = match path.as_os_str() == "-" {
-            true => Box::new(io::stdin()),
-            false => Box::new(File::open(path).map_err(|source| unreadable(path, source))?),
+        let (name, source): (Arc<str>, Box<dyn Read>) = if path.as_os_str() == "-" {
+            ("stdin".into(), Box::new(io::stdin()))
+        } else {
+            let file = File::open(path).map_err(|source| unreadable(path, source))?;
+            (path.display().to_string().into(), Box::new(file))
+        };
+        let each = |line, said| {
+            let file = name.clone();
+            to.blocking_send(Row { file, line, said }).is_ok()
         };
         let counted = Counted {
             source,

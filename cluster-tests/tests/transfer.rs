@@ -128,6 +128,21 @@ async fn an_import_goes_on_over_a_dead_leader_and_comes_out_as_it_went_in() -> R
             "{format}: {back}"
         );
     }
+    let pools = ipamctl(&cluster, home.path())?
+        .args(["export", "pools", "--format", "json"])
+        .output()?;
+    std::fs::write(home.path().join("pools.json"), &pools.stdout)?;
+    let applied = ipamctl(&cluster, home.path())?
+        .args(["apply", "-f", "pools.json", "-o", "json"])
+        .output()?;
+    let applied: Value = serde_json::from_slice(&applied.stdout)?;
+    let actions: Vec<&Value> = applied["items"]
+        .as_array()
+        .context("the steps")?
+        .iter()
+        .map(|step| &step["action"])
+        .collect();
+    ensure!(actions == ["unchanged", "unchanged"], "{applied}");
     let listed = connection
         .get(&tenant.path("claims/c7"))
         .await?

@@ -47,6 +47,7 @@ fn arguments_that_do_not_fit_together_are_refused() {
             "pool edit p --exclude 10.0.0.1 --exclude-nothing",
             Some(ErrorKind::ArgumentConflict),
         ),
+        ("claim edit c --editor", None),
         ("pool resize p --add 10.1.0.0/16 --remove 10.0.0.0/16", None),
         ("pool resize p", Some(ErrorKind::MissingRequiredArgument)),
         ("pool drain p --end", None),

@@ -5,6 +5,7 @@ mod apply;
 mod claim;
 mod cluster;
 mod edit;
+mod editor;
 mod pool;
 mod prune;
 mod tenant;

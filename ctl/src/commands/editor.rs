@@ -12,7 +12,7 @@ use std::process::{self, Command};
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
-use crate::manifest::Tree;
+use crate::manifest::{Tree, from_yaml};
 use crate::output;
 
 /// Merged key by key by the API; all else is replaced as a whole.
@@ -73,8 +73,8 @@ impl Draft {
         }
         let text = fs::read_to_string(&self.path);
         let text = text.map_err(|source| failed("cannot read", &self.path, source))?;
-        match serde_saphyr::from_str::<Tree>(&text) {
-            Ok(Tree(Value::Object(edited))) => Ok(difference(&self.shown, &edited)),
+        match from_yaml(&text).as_deref() {
+            Ok([Tree(Value::Object(edited))]) => Ok(difference(&self.shown, edited)),
             Ok(_) => Err(Failure::File("what was saved is no object".to_owned())),
             Err(error) => Err(Failure::File(format!(
                 "what was saved is not YAML: {error}"

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
 
+/// Spreadsheets begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// One row.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
@@ -95,19 +98,24 @@ fn one(
     from: Option<&Foreign>,
     mut each: impl FnMut(u64, Said) -> bool,
 ) -> Result<(), Failure> {
+    // What stands before the first row tells which form it is, and counts as lines.
+    let mut above = 0;
     let first = loop {
         let there = source
             .fill_buf()
             .map_err(|error| unreadable(Path::new(name), error))?;
-        match there.iter().position(|byte| !byte.is_ascii_whitespace()) {
-            Some(at) => break there[at],
-            None if there.is_empty() => return Ok(()),
-            None => {
-                let blank = there.len();
-                source.consume(blank);
+        let seen = match there.first() {
+            None => return Ok(()),
+            Some(_) if there.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+            Some(byte) if byte.is_ascii_whitespace() => {
+                above += u64::from(*byte == b'\n');
+                1
             }
-        }
+            Some(byte) => break *byte,
+        };
+        source.consume(seen);
     };
+    let mut each = |line: u64, said| each(line + above, said);
     if from.is_none() && !matches!(first, b'{' | b'[') {
         return csv_rows(name, source, each);
     }
@@ -343,6 +351,14 @@ mod tests {
         expect![[r#"
             error: f: "cdir" is no column; allowed: name, claim, pool, cidr, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, and those of an export
             error: f has no column cidr"#]].assert_eq(&format!("{}\n{}", read("name,cdir\n"), read("name,pool\n")));
+        assert_eq!(
+            read("\u{feff}\n\nname,cidr\na,10.0.0.1\n"),
+            r#"4 {"cidr":"10.0.0.1/32","name":"a"}"#
+        );
+        assert_eq!(
+            read("\n{\"cidr\":\"10.0.0.1\"}\n"),
+            r#"2 {"cidr":"10.0.0.1/32"}"#
+        );
         assert_eq!(read(""), "");
         assert_eq!(read(" \n \n"), "");
     }

@@ -102,7 +102,7 @@ pub(crate) enum Source {
     Milo,
     /// kubectl get sliceipams -A -o json
     Kubeslice,
-    /// kubectl get ipamblocks -o json
+    /// kubectl get ipamblocks.crd.projectcalico.org -o json
     Calico,
     /// kubectl get ippools.whereabouts.cni.cncf.io -A -o json
     Whereabouts,

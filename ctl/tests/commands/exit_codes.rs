@@ -52,8 +52,8 @@ async fn what_is_interrupted_is_aborted() {
     // Once it has asked it waits for the answer, and for Ctrl-C.
     let (mut connection, _) = silent.accept().await.unwrap();
     connection.read_u8().await.unwrap();
-    let id = child.id().unwrap().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status().await;
+    let interrupt = format!("kill -INT {}", child.id().unwrap());
+    let sent = Command::new("sh").args(["-c", &interrupt]).status().await;
     assert!(sent.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

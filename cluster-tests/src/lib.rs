@@ -18,6 +18,7 @@ pub mod http;
 pub mod ledger;
 pub mod ports;
 pub mod process;
+pub mod recipe;
 pub mod requirements;
 pub mod syscalls;
 pub mod tenant;

@@ -23,6 +23,9 @@ pub(crate) struct AboutEdit {
     /// What it is for
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: Option<String>,
+    /// Edit it as a document, in the editor that VISUAL or EDITOR names
+    #[arg(long)]
+    pub(crate) editor: bool,
 }
 
 /// `tenant edit`

@@ -40,9 +40,9 @@ pub(crate) struct Export {
     /// Which list
     #[arg(value_enum)]
     pub(crate) what: Exported,
-    /// In which form
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: ExportFormat,
+    /// In which form [default: csv; json with -o json]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ExportFormat>,
     /// From this pool
     #[arg(long, value_parser = name, value_name = "POOL")]
     pub(crate) pool: Option<Name>,
@@ -62,10 +62,9 @@ pub(crate) enum Exported {
 }
 
 /// The form of an export.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// A table with titles
-    #[default]
     Csv,
     /// The API's documents, one on a line
     Json,
@@ -103,7 +102,7 @@ pub(crate) enum Source {
     Milo,
     /// kubectl get sliceipams -A -o json
     Kubeslice,
-    /// kubectl get ipamblocks -o json
+    /// kubectl get ipamblocks.crd.projectcalico.org -o json
     Calico,
     /// kubectl get ippools.whereabouts.cni.cncf.io -A -o json
     Whereabouts,

@@ -47,6 +47,7 @@ fn arguments_that_do_not_fit_together_are_refused() {
             "pool edit p --exclude 10.0.0.1 --exclude-nothing",
             Some(ErrorKind::ArgumentConflict),
         ),
+        ("claim edit c --editor", None),
         ("pool resize p --add 10.1.0.0/16 --remove 10.0.0.0/16", None),
         ("pool resize p", Some(ErrorKind::MissingRequiredArgument)),
         ("pool drain p --end", None),
@@ -137,6 +138,23 @@ fn arguments_that_do_not_fit_together_are_refused() {
             Some(ErrorKind::MissingRequiredArgument),
         ),
         ("apply -f a --yes", Some(ErrorKind::MissingRequiredArgument)),
+        ("export claims --format json --pool p -l app=web", None),
+        ("export leases", Some(ErrorKind::InvalidValue)),
+        (
+            "import a.csv - --pool shared/p --report r.csv --dry-run",
+            None,
+        ),
+        ("import dir --from host-local --node n", None),
+        ("import", Some(ErrorKind::MissingRequiredArgument)),
+        ("import a --from netbox", Some(ErrorKind::InvalidValue)),
+        (
+            "import a --node n",
+            Some(ErrorKind::MissingRequiredArgument),
+        ),
+        (
+            "import a --pool p --space s",
+            Some(ErrorKind::ArgumentConflict),
+        ),
         ("-o xml tenant list", Some(ErrorKind::InvalidValue)),
         (
             "tenant list -o yaml --endpoint http://a:1 --endpoint http://b:1 --tenant acme",

@@ -143,7 +143,7 @@ impl Row for Step {
 
 struct Run<'a> {
     context: &'a Context,
-    dry_run: bool,
+    only_plans: bool,
     documents: Vec<Document>,
     /// What was made or edited: in a plan, what the node does not know of yet.
     touched: BTreeSet<Key>,
@@ -152,11 +152,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(context: &'a Context, manifests: &Manifests, dry_run: bool) -> Result<Self, Failure> {
+    fn new(context: &'a Context, manifests: &Manifests, only_plans: bool) -> Result<Self, Failure> {
         let documents = manifest::load(&manifests.files, context.settings.stated_tenant())?;
         Ok(Self {
             context,
-            dry_run,
+            only_plans,
             documents,
             touched: BTreeSet::new(),
             steps: Vec::new(),
@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
             }
         }
         if self.failures.is_empty() {
-            for (key, outcome) in doomed.delete(self.context, self.dry_run).await {
+            for (key, outcome) in doomed.delete(self.context, self.only_plans).await {
                 match outcome {
                     Ok(()) => self.steps.push(Step::new(Action::Delete, &key)),
                     Err(error) => {
@@ -214,9 +214,10 @@ impl<'a> Run<'a> {
             step.blocks = blocks(&before);
             return Ok(step);
         }
-        let after = match self.dry_run {
-            true => would_be,
-            false => edit(client, document, &before).await?,
+        let after = if self.only_plans {
+            would_be
+        } else {
+            edit(client, document, &before).await?
         };
         step.action = Action::Change;
         step.blocks = blocks(&after);
@@ -227,7 +228,7 @@ impl<'a> Run<'a> {
     /// What a plan cannot ask the node for, since it takes what only the plan knows of, is not asked for.
     async fn create(&self, document: &Document) -> Result<Step, client::Error> {
         let mut step = Step::new(Action::Create, &document.key);
-        if !self.dry_run {
+        if !self.only_plans {
             step.blocks = blocks(&create(&self.context.client, document).await?);
             return Ok(step);
         }
@@ -300,17 +301,18 @@ impl<'a> Run<'a> {
         ]
         .map(of);
         self.context.output.list(&self.steps, None)?;
-        let (created, changed, deleted) = match self.dry_run {
-            true => (
+        let (created, changed, deleted) = if self.only_plans {
+            (
                 format!("{created} to create"),
                 format!("{changed} to change"),
                 format!("{deleted} to delete"),
-            ),
-            false => (
+            )
+        } else {
+            (
                 format!("{created} created"),
                 format!("{changed} changed"),
                 format!("{deleted} deleted"),
-            ),
+            )
         };
         output::note(&format!(
             "{created}, {changed}, {unchanged} unchanged, {deleted}, {failed} failed"

@@ -1,11 +1,15 @@
 //! Edits as merge patches (RFC 7396): `null` is what a field is when nothing is stated.
 
+use std::future::Future;
+
 use allocator::name::Name;
 use api::fields::PoolCidr;
 use client::Answer;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Context;
+use super::editor::Draft;
 use crate::args::{AboutEdit, ClaimEdit, DryRun, PoolEdit, PoolResize, TenantEdit};
 use crate::failure::Failure;
 use crate::output::{self, Row};
@@ -29,9 +33,16 @@ pub(super) async fn tenant(
     if !quota.is_empty() {
         patch.insert("quota".to_owned(), quota.into());
     }
-    require(&patch)?;
     let client = context.writer(edit.dry_run);
-    let answer = client.tenant_edit(name, &patch).await?;
+    let answer = if edit.about.editor {
+        alone(&patch)?;
+        let shown = context.client.tenant_show(name).await?.body;
+        let send = |patch| async move { client.tenant_edit(name, &patch).await };
+        in_editor("tenant", name, &shown, send).await?
+    } else {
+        require(&patch)?;
+        client.tenant_edit(name, &patch).await?
+    };
     edited(context, "tenant", &answer, edit.dry_run)
 }
 
@@ -71,11 +82,20 @@ pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failu
         .map(allocator::life::ReclaimPolicy::from);
     insert(&mut patch, "reclaimPolicy", policy);
     insert(&mut patch, "allowRetain", edit.allow_retain);
-    require(&patch)?;
-    let client = context.writer(edit.dry_run);
-    let answer = client
-        .pool_edit(context.tenant()?, &edit.name, &patch, edit.if_revision)
-        .await?;
+    let (client, tenant, name) = (context.writer(edit.dry_run), context.tenant()?, &edit.name);
+    let answer = if edit.about.editor {
+        alone(&patch)?;
+        let shown = context.client.pool_show(tenant, name).await?.body;
+        let revision = edit.if_revision.unwrap_or(shown.status.revision);
+        let send =
+            |patch| async move { client.pool_edit(tenant, name, &patch, Some(revision)).await };
+        in_editor("pool", name, &shown, send).await?
+    } else {
+        require(&patch)?;
+        client
+            .pool_edit(tenant, name, &patch, edit.if_revision)
+            .await?
+    };
     edited(context, "pool", &answer, edit.dry_run)
 }
 
@@ -126,12 +146,43 @@ pub(super) async fn claim(context: &Context, edit: &ClaimEdit) -> Result<(), Fai
         .reclaim_policy
         .map(allocator::life::ReclaimPolicy::from);
     insert(&mut patch, "reclaimPolicy", policy);
-    require(&patch)?;
-    let client = context.writer(edit.dry_run);
-    let answer = client
-        .claim_edit(context.tenant()?, &edit.name, &patch)
-        .await?;
+    let (client, tenant, name) = (context.writer(edit.dry_run), context.tenant()?, &edit.name);
+    let answer = if edit.about.editor {
+        alone(&patch)?;
+        let shown = context.client.claim_show(tenant, name).await?.body;
+        let send = |patch| async move { client.claim_edit(tenant, name, &patch).await };
+        in_editor("claim", name, &shown, send).await?
+    } else {
+        require(&patch)?;
+        client.claim_edit(tenant, name, &patch).await?
+    };
     edited(context, "claim", &answer, edit.dry_run)
+}
+
+/// Sends what was changed of the document in an editor.
+async fn in_editor<T: Serialize, F: Future<Output = Result<Answer<T>, client::Error>>>(
+    kind: &str,
+    name: &Name,
+    shown: &T,
+    send: impl FnOnce(Map<String, Value>) -> F,
+) -> Result<Answer<T>, Failure> {
+    let shown = serde_json::to_value(shown).map_err(client::Error::Unwritable)?;
+    let draft = Draft::write(kind, name.as_str(), &shown)?;
+    let outcome = match draft.edited().await {
+        Ok(patch) if patch.is_empty() => Err(Failure::Aborted),
+        Ok(patch) => send(patch).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    draft.end(outcome)
+}
+
+/// An editor shows what is there, not what switches would make of it.
+fn alone(patch: &Map<String, Value>) -> Result<(), Failure> {
+    if patch.is_empty() {
+        return Ok(());
+    }
+    let reason = "--editor goes with no other edit";
+    Err(Failure::Usage(reason.to_owned()))
 }
 
 /// Shows what an edit answered.

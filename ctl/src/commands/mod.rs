@@ -6,6 +6,7 @@ mod cascade;
 mod claim;
 mod cluster;
 mod edit;
+mod editor;
 mod owner;
 mod pool;
 mod prune;

@@ -85,7 +85,7 @@ impl Conversion {
         self.cidr();
         self.moved("ipFamily", "family");
         self.moved("prefixLength", "prefixLength");
-        let parent = self.reference("parentPoolRef", false);
+        let parent = self.reference("parentPoolRef");
         self.set("parent", "spec.parentPoolRef.name", parent);
         let mut allocation = self.object("allocation");
         for field in ["minPrefixLength", "maxPrefixLength", "strategy"] {
@@ -127,7 +127,7 @@ impl Conversion {
         self.moved("ipFamily", "family");
         self.moved("prefixLength", "prefixLength");
         self.moved("reclaimPolicy", "reclaimPolicy");
-        let pool = self.reference("poolRef", true);
+        let pool = self.reference("poolRef");
         self.set("pool", "spec.poolRef", pool);
         self.selector();
         self.owner();
@@ -161,17 +161,14 @@ impl Conversion {
     }
 
     /// `{name, projectRef: {name}}` as a pool of that tenant.
-    fn reference(&mut self, field: &str, across_projects: bool) -> Option<Value> {
+    fn reference(&mut self, field: &str) -> Option<Value> {
         if !self.spec.contains_key(field) {
             return None;
         }
         let path = format!("spec.{field}");
         let mut reference = self.object(field);
         let name = reference.remove("name").unwrap_or_default();
-        let tenant = match across_projects {
-            true => self.project(&path, &mut reference),
-            false => None,
-        };
+        let tenant = self.project(&path, &mut reference);
         self.nothing_left(&path, &reference, "name, projectRef");
         match tenant {
             None => Some(name),

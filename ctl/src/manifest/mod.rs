@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(crate) use check::faults;
+pub(crate) use tree::{Tree, from_yaml};
 
 /// What a document describes; the order is that of their making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Place;
-use super::tree::Tree;
+use super::tree::{Tree, from_yaml};
 use crate::failure::Failure;
 
 /// What a file of a directory must end in.
@@ -74,8 +74,7 @@ pub(super) fn documents(
         let trees: Result<_, serde_json::Error> = texts.collect();
         trees.map_err(|error| Failure::File(format!("{file} is not JSON: {error}")))?
     } else {
-        serde_saphyr::from_multiple(text)
-            .map_err(|error| Failure::File(format!("{file} is not YAML: {error}")))?
+        from_yaml(text).map_err(|error| Failure::File(format!("{file} is not YAML: {error}")))?
     };
     // A document of nothing, such as what follows a last `---`, is none.
     let trees = trees.into_iter().filter(|tree| !tree.0.is_null());
@@ -119,6 +118,8 @@ fn list_items(value: Value) -> Result<Vec<Value>, Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn read(text: &str) -> Result<Vec<String>, String> {
@@ -169,10 +170,32 @@ mod tests {
             "{\"a\": 1, \"a\": 2}",
             "{\"a\": {\"b\": 1, \"b\": 2}}",
             "a: [1\n",
+            "a: {b: 1, b: 2}\n",
             "{\"a\": 1",
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_may_be_long_and_words_are_text() {
+        let many = "a: {b: [1, 2], c: no}\n---\n".repeat(60_000);
+        let found = read(&many).unwrap();
+        assert_eq!(found.len(), 60_000);
+        assert_eq!(
+            found[59_999],
+            r#"f, document 60000: {"a":{"b":[1,2],"c":"no"}}"#
+        );
+    }
+
+    #[test]
+    fn a_few_lines_of_aliases_are_no_bomb() {
+        let mut text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (name, before) in ('b'..='i').zip('a'..) {
+            let ten = [format!("*{before}").as_str(); 10].join(", ");
+            writeln!(text, "{name}: &{name} [{ten}]").unwrap();
+        }
+        assert!(read(&text).is_err());
     }
 
     #[test]

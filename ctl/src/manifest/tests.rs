@@ -222,3 +222,44 @@ fn pools_whose_parents_go_in_a_circle_come_to_an_end() {
     let judged = judge(raw, Name::new("acme").ok().as_ref());
     assert_eq!(order::sorted(judged.documents).len(), 2);
 }
+
+#[test]
+fn milo_s_shared_pools_and_selectors_become_fields_of_the_api() {
+    let fields = |text: &str| {
+        let mut raw = Vec::new();
+        read::documents("f", text, &mut raw).unwrap();
+        let (place, value) = raw.remove(0);
+        Value::from(envelope::open(place, value).unwrap().fields)
+    };
+    let shared = "kind: IPPool\nmetadata: {name: p}\nspec: {cidr: 10.0.0.0/8, ipFamily: IPv4, visibility: shared}\n";
+    assert_eq!(fields(shared)["sharedWith"], serde_json::json!(["*"]));
+    let selecting = "kind: IPClaim\nmetadata: {name: c}\nspec:\n  ipFamily: IPv4\n  prefixLength: 24\n  \
+        poolSelector: {matchLabels: {a: b}, projectRef: {name: platform}}\n";
+    assert_eq!(
+        fields(selecting)["poolSelector"],
+        serde_json::json!({ "matchLabels": { "a": "b" }, "tenant": "platform" })
+    );
+}
+
+#[test]
+fn what_the_documentation_shows_is_so() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ipamctl.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let judged = |text: &str| {
+        let mut raw = Vec::new();
+        read::documents("net.yaml", text, &mut raw).unwrap();
+        judge(raw, None)
+    };
+    let good = judged(example);
+    assert_eq!(
+        (good.documents.len(), good.faults),
+        (2, Vec::new()),
+        "{example}"
+    );
+    let bad = judged(&example.replace("pool: racks", "pool: racks\n  prefixLength: 200"));
+    let fault = &bad.faults[0];
+    let told = format!("error: {}: {}", fault.place, fault.text);
+    assert!(page.contains(&told), "{told}");
+}

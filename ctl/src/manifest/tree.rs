@@ -5,6 +5,27 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+/// How YAML is read: by its version 1.2, where `no` and `on` are text. A file may be as long as one likes; what a
+/// few lines of it can be blown up to by aliases is bounded.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        // The tree refuses it, in words that are ours.
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        budget: serde_saphyr::budget! {
+            max_documents: usize::MAX,
+            max_events: usize::MAX,
+            max_nodes: usize::MAX,
+            max_total_scalar_bytes: usize::MAX,
+        },
+    }
+}
+
+/// Every document of a text of YAML.
+pub(crate) fn from_yaml(text: &str) -> Result<Vec<Tree>, serde_saphyr::Error> {
+    serde_saphyr::from_multiple_with_options(text, options())
+}
+
 /// A tree.
 #[derive(Debug)]
 pub(crate) struct Tree(pub(crate) Value);

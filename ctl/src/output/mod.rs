@@ -7,6 +7,7 @@ mod tree;
 
 use std::borrow::Cow;
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
@@ -71,11 +72,16 @@ impl Output {
 
     /// To stdout; with colour only on a terminal whose user does not object.
     pub(crate) fn new(format: Format) -> Self {
-        let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color = env::var_os("NO_COLOR");
         Self {
             format,
-            colour: io::stdout().is_terminal() && !objected,
+            colour: io::stdout().is_terminal() && !objects(no_color.as_deref()),
         }
+    }
+
+    /// The API's JSON is wanted.
+    pub(crate) fn is_json(self) -> bool {
+        self.format == Format::Json
     }
 
     /// One object.
@@ -178,6 +184,11 @@ pub(crate) fn note(text: &str) {
     writeln!(io::stderr().lock(), "{text}").ok();
 }
 
+/// Whether `NO_COLOR` says so: by any value but an empty one (no-color.org).
+fn objects(no_color: Option<&OsStr>) -> bool {
+    no_color.is_some_and(|value| !value.is_empty())
+}
+
 fn json<T: Serialize>(item: &T) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(item)
         .map_err(|error| Failure::File(format!("cannot write JSON: {error}")))?;
@@ -188,4 +199,21 @@ fn json<T: Serialize>(item: &T) -> Result<String, Failure> {
 pub(crate) fn yaml<T: Serialize>(item: &T) -> Result<String, Failure> {
     serde_saphyr::to_string(item)
         .map_err(|error| Failure::File(format!("cannot write YAML: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_value_of_no_color_but_an_empty_one_is_an_objection() {
+        for (value, expected) in [
+            (None, false),
+            (Some(""), false),
+            (Some("1"), true),
+            (Some("0"), true),
+        ] {
+            assert_eq!(objects(value.map(OsStr::new)), expected, "{value:?}");
+        }
+    }
 }

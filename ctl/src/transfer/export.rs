@@ -24,19 +24,24 @@ pub(crate) async fn run(context: &Context, export: &Export) -> Result<(), Failur
         None => filter,
         Some(pool) => filter.by("pool", pool.as_str()),
     };
+    let format = export.format.unwrap_or(if context.output.is_json() {
+        ExportFormat::Json
+    } else {
+        ExportFormat::Csv
+    });
     match export.what {
         Exported::Claims => {
             let page = |filter: Filter| async move { client.claim_list(tenant, &filter).await };
-            pages(export.format, "Claim", CLAIMS, filter, page).await
+            pages(format, "Claim", CLAIMS, filter, page).await
         }
         Exported::Allocations => {
             let page =
                 |filter: Filter| async move { client.allocation_list(tenant, &filter).await };
-            pages(export.format, "Allocation", ALLOCATIONS, filter, page).await
+            pages(format, "Allocation", ALLOCATIONS, filter, page).await
         }
         Exported::Pools => {
             let page = |filter: Filter| async move { client.pool_list(tenant, &filter).await };
-            pages(export.format, "Pool", POOLS, filter, page).await
+            pages(format, "Pool", POOLS, filter, page).await
         }
     }
 }
@@ -49,9 +54,10 @@ async fn pages<T: Serialize, F: Future<Output = Result<Answer<List<T>>, Error>>>
     mut page: impl FnMut(Filter) -> F,
 ) -> Result<(), Failure> {
     // Rows that scroll past are progress enough.
-    let progress = match io::stdout().is_terminal() {
-        true => Progress::none(),
-        false => Progress::of_unknown_length(),
+    let progress = if io::stdout().is_terminal() {
+        Progress::none()
+    } else {
+        Progress::of_unknown_length()
     };
     let mut text = Vec::new();
     if format == ExportFormat::Csv {

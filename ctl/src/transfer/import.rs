@@ -282,9 +282,10 @@ impl Run<'_> {
                 )
             })
             .collect();
-        let detail = match fields.is_empty() {
-            true => problem.detail.clone(),
-            false => fields.join("; "),
+        let detail = if fields.is_empty() {
+            problem.detail.clone()
+        } else {
+            fields.join("; ")
         };
         let code = code_of_status(problem.status);
         self.report

@@ -31,6 +31,7 @@ impl Progress {
     pub(super) fn of_bytes(bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         bar.set_style(style("{bar:30} {percent}% {msg}, {eta} to go"));
+        bar.set_message("0 rows");
         Self::with(bar)
     }
 

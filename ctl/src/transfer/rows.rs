@@ -17,6 +17,9 @@ use crate::failure::Failure;
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
 
+/// Spreadsheets begin a file with it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// One row.
 #[derive(Debug, PartialEq)]
 pub(super) struct Row {
@@ -47,14 +50,6 @@ pub(super) fn read(
     to: &Sender<Row>,
 ) -> Result<(), Failure> {
     for path in files {
-        let name: Arc<str> = match path.as_os_str() == "-" {
-            true => "stdin".into(),
-            false => path.display().to_string().into(),
-        };
-        let each = |line, said| {
-            let file = name.clone();
-            to.blocking_send(Row { file, line, said }).is_ok()
-        };
         if let Some(Foreign::HostLocal { node }) = from {
             from::host_local::read(path, node, |file, said| {
                 let line = 0;
@@ -62,9 +57,15 @@ pub(super) fn read(
             })?;
             continue;
         }
-        let source: Box<dyn Read> = match path.as_os_str() == "-" {
-            true => Box::new(io::stdin()),
-            false => Box::new(File::open(path).map_err(|source| unreadable(path, source))?),
+        let (name, source): (Arc<str>, Box<dyn Read>) = if path.as_os_str() == "-" {
+            ("stdin".into(), Box::new(io::stdin()))
+        } else {
+            let file = File::open(path).map_err(|source| unreadable(path, source))?;
+            (path.display().to_string().into(), Box::new(file))
+        };
+        let each = |line, said| {
+            let file = name.clone();
+            to.blocking_send(Row { file, line, said }).is_ok()
         };
         let counted = Counted {
             source,
@@ -97,19 +98,24 @@ fn one(
     from: Option<&Foreign>,
     mut each: impl FnMut(u64, Said) -> bool,
 ) -> Result<(), Failure> {
+    // What stands before the first row tells which form it is, and counts as lines.
+    let mut above = 0;
     let first = loop {
         let there = source
             .fill_buf()
             .map_err(|error| unreadable(Path::new(name), error))?;
-        match there.iter().position(|byte| !byte.is_ascii_whitespace()) {
-            Some(at) => break there[at],
-            None if there.is_empty() => return Ok(()),
-            None => {
-                let blank = there.len();
-                source.consume(blank);
+        let seen = match there.first() {
+            None => return Ok(()),
+            Some(_) if there.starts_with(BYTE_ORDER_MARK) => BYTE_ORDER_MARK.len(),
+            Some(byte) if byte.is_ascii_whitespace() => {
+                above += u64::from(*byte == b'\n');
+                1
             }
-        }
+            Some(byte) => break *byte,
+        };
+        source.consume(seen);
     };
+    let mut each = |line: u64, said| each(line + above, said);
     if from.is_none() && !matches!(first, b'{' | b'[') {
         return csv_rows(name, source, each);
     }
@@ -345,6 +351,14 @@ mod tests {
         expect![[r#"
             error: f: "cdir" is no column; allowed: name, claim, pool, cidr, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, and those of an export
             error: f has no column cidr"#]].assert_eq(&format!("{}\n{}", read("name,cdir\n"), read("name,pool\n")));
+        assert_eq!(
+            read("\u{feff}\n\nname,cidr\na,10.0.0.1\n"),
+            r#"4 {"cidr":"10.0.0.1/32","name":"a"}"#
+        );
+        assert_eq!(
+            read("\n{\"cidr\":\"10.0.0.1\"}\n"),
+            r#"2 {"cidr":"10.0.0.1/32"}"#
+        );
         assert_eq!(read(""), "");
         assert_eq!(read(" \n \n"), "");
     }

@@ -258,16 +258,16 @@ async fn a_field_that_cannot_be_edited_is_named_and_the_others_go_on_but_nothing
 
 #[tokio::test]
 async fn a_plan_does_not_ask_for_what_rests_on_the_plan_itself() {
-    let none = || missing(Code::TenantNotFound);
+    let no_tenant = || missing(Code::TenantNotFound);
     let no_pool = || missing(Code::PoolNotFound);
     let show = |what: &str| format!("GET /v1/tenants/new{what}?{LINEARIZABLE}");
     let node = Node::start([
-        (show("").as_str(), 404, none()),
+        (show("").as_str(), 404, no_tenant()),
         ("POST /v1/tenants?dryRun=true", 201, tenant("new")),
-        (show("/pools/p").as_str(), 404, none()),
-        ("POST /v1/tenants/new/pools?dryRun=true", 404, none()),
-        (show("/claims/c").as_str(), 404, none()),
-        ("POST /v1/tenants/new/claims?dryRun=true", 404, none()),
+        (show("/pools/p").as_str(), 404, no_tenant()),
+        ("POST /v1/tenants/new/pools?dryRun=true", 404, no_tenant()),
+        (show("/claims/c").as_str(), 404, no_tenant()),
+        ("POST /v1/tenants/new/claims?dryRun=true", 404, no_tenant()),
         (
             "GET /v1/tenants/old/claims/d?consistency=linearizable",
             404,

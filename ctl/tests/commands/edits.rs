@@ -1,9 +1,10 @@
 //! Edits: which patch is sent, and what is said of it.
 
+use api::Problem;
 use serde_json::{Value, json};
 
 use super::node::Node;
-use super::{acme, claim, tenant};
+use super::{Outcome, acme, claim, problem, run, tenant};
 
 pub(crate) fn pool() -> Value {
     json!({
@@ -112,4 +113,69 @@ async fn an_edit_of_nothing_is_a_wrong_usage() {
         assert_eq!(outcome.code, 2, "{line}: {}", outcome.stderr);
     }
     assert!(node.asked().is_empty());
+}
+
+const SHOW: &str = "GET /v1/tenants/acme/pools/p?consistency=linearizable";
+
+/// `pool edit p --editor` with that shell command as the editor, and the files that it leaves behind.
+async fn in_editor(node: &Node, editor: &str) -> (Outcome, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("EDITOR", editor),
+        ("PATH", "/usr/bin:/bin"),
+        ("TMPDIR", folder.path().to_str().unwrap()),
+    ];
+    let line = "--tenant acme pool edit p --editor";
+    let outcome = run(&node.url, line, &environment).await;
+    let left = std::fs::read_dir(folder.path()).unwrap();
+    let left = left.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    (outcome, left.collect())
+}
+
+#[tokio::test]
+async fn an_editor_sends_what_was_changed_in_it() {
+    let node = Node::start([(SHOW, 200, pool()), (POOL, 200, pool())]).await;
+    let editor = "sed -i -e 's/^labels: .*/labels: {a: b}/' -e '/^drain/d' -e '$a description: x'";
+    let (outcome, left) = in_editor(&node, editor).await;
+    assert_eq!((outcome.code, left.len()), (0, 0), "{}", outcome.stderr);
+    let asked = node.asked();
+    let sent: Value = serde_json::from_str(asked[1].strip_prefix(POOL).unwrap()).unwrap();
+    assert_eq!(sent, json!({ "labels": { "a": "b" }, "description": "x" }));
+}
+
+#[tokio::test]
+async fn an_editor_that_changes_nothing_or_fails_is_an_abort_and_what_is_refused_is_kept() {
+    let node = Node::start([
+        (SHOW, 200, pool()),
+        (POOL, 422, problem(&Problem::invalid_fields(&[]))),
+    ])
+    .await;
+    for editor in ["true", "false"] {
+        let (outcome, left) = in_editor(&node, editor).await;
+        assert_eq!((outcome.code, left.len()), (9, 0), "{}", outcome.stderr);
+    }
+    let (outcome, left) = in_editor(&node, " ").await;
+    assert_eq!((outcome.code, left.len()), (2, 0), "{}", outcome.stderr);
+    assert!(
+        node.asked().iter().all(|line| line == SHOW),
+        "{:?}",
+        node.asked()
+    );
+
+    let (outcome, left) = in_editor(&node, "sed -i s/FirstFit/NextFit/").await;
+    assert_eq!(outcome.code, 6, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("what was written is in "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        left[0].contains("strategy: NextFit\n") && !left[0].contains("status"),
+        "{left:?}"
+    );
+    let (outcome, left) = in_editor(&node, "sed -i '$a : : :'").await;
+    assert_eq!((outcome.code, left.len()), (1, 1), "{}", outcome.stderr);
+
+    let both = acme(&node, "pool edit p --editor --strategy NextFit").await;
+    assert_eq!(both.code, 2, "{}", both.stderr);
 }

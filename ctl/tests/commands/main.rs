@@ -3,6 +3,7 @@
 
 mod apply;
 mod edits;
+mod exit_codes;
 mod node;
 mod owners;
 mod transfer;

@@ -1,5 +1,6 @@
 //! `export` and `import`: what is asked of a node, what is written where, and what is told of each row.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use api::Problem;
@@ -48,7 +49,7 @@ async fn an_export_writes_page_after_page_to_stdout() {
         a,p,10.0.0.7/32,,,,,app=web,,,Allocated,1,2026-03-01T12:00:00.000Z,
         b,p,10.0.0.7/32,,,,,app=web,,,Allocated,2,2026-03-01T12:00:00.000Z,
     "#]].assert_eq(&outcome.stdout);
-    let json = acme(&node, "export claims --owner n --pool p --format json").await;
+    let json = acme(&node, "export claims --owner n --pool p -o json").await;
     let rows: Vec<Value> = json
         .stdout
         .lines()
@@ -161,7 +162,7 @@ async fn a_batch_holds_at_most_a_thousand_rows() {
     let node = Node::start([(BATCH, 200, results(&vec![made("a"); 1_000]))]).await;
     let mut text = "cidr,pool\n".to_owned();
     for number in 0..2_500_u32 {
-        text += &format!("10.0.{}.{},p\n", number / 256, number % 256);
+        writeln!(text, "10.0.{}.{},p", number / 256, number % 256).unwrap();
     }
     let rows = file(&text);
     let outcome = acme(&node, &format!("import {} -o name", rows.path().display())).await;

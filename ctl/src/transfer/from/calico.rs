@@ -1,5 +1,5 @@
-//! Calico: `kubectl get ipamblocks -o json`, a claim for each address that a block has given out. Its owner
-//! is `NODE/HANDLE`: all addresses of one handle are of one holder there.
+//! Calico: `kubectl get ipamblocks.crd.projectcalico.org -o json`, a claim for each address that a block has
+//! given out. Its owner is `NODE/HANDLE`: all addresses of one handle are of one holder there.
 
 use allocator::prefix::{Prefix, address_number, address_of_number};
 use serde_json::Value;

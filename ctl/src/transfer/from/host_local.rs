@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use allocator::prefix::{Address, Prefix};
@@ -17,6 +17,13 @@ use sha2::{Digest, Sha256};
 use super::{claim, owner};
 use crate::failure::Failure;
 use crate::transfer::rows::{Said, unreadable};
+
+/// What holds an address there.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Holder {
+    container: String,
+    interface: String,
+}
 
 /// Reads the directory; `each` gets the file and what it says, until it wants no more.
 pub(in crate::transfer) fn read(
@@ -38,7 +45,7 @@ pub(in crate::transfer) fn read(
     Ok(())
 }
 
-fn entries(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let listed = fs::read_dir(folder).map_err(|source| unreadable(folder, source))?;
     let mut paths = Vec::new();
     for entry in listed {
@@ -59,7 +66,7 @@ fn one(
     };
     let network = name_of(folder).unwrap_or_default();
     // The addresses of one interface have numbers, IPv4 first.
-    let mut held: BTreeMap<(String, String), Vec<(Address, Arc<str>)>> = BTreeMap::new();
+    let mut held: BTreeMap<Holder, Vec<(Address, Arc<str>)>> = BTreeMap::new();
     for path in entries(folder)? {
         let address = name_of(&path).and_then(|name| name.parse::<Address>().ok());
         // Beside the addresses there are a lock and notes of the last one given.
@@ -80,10 +87,17 @@ fn one(
             return Ok(false);
         };
         let interface = words.next().unwrap_or_default();
-        let holder = (container.to_owned(), interface.to_owned());
+        let holder = Holder {
+            container: container.to_owned(),
+            interface: interface.to_owned(),
+        };
         held.entry(holder).or_default().push((address, file));
     }
-    for ((container, interface), mut addresses) in held {
+    for (holder, mut addresses) in held {
+        let Holder {
+            container,
+            interface,
+        } = holder;
         addresses.sort();
         for (index, (address, file)) in addresses.into_iter().enumerate() {
             let said = Said::Claim(claim(

@@ -1,4 +1,4 @@
-//! KubeSlice: `kubectl get sliceipams -A -o json`, a claim `SLICE.CLUSTER` for each cluster's subnet.
+//! `KubeSlice`: `kubectl get sliceipams -A -o json`, a claim `SLICE.CLUSTER` for each cluster's subnet.
 
 use serde_json::Value;
 

@@ -18,7 +18,7 @@ use super::rows::Said;
 pub(super) enum Foreign {
     /// Milo's claims.
     Milo,
-    /// KubeSlice's dynamic IPAM.
+    /// `KubeSlice`'s dynamic IPAM.
     Kubeslice,
     /// Calico's blocks.
     Calico,

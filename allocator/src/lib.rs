@@ -25,6 +25,7 @@ pub mod edit;
 pub mod filter;
 pub mod free;
 mod hashed;
+pub mod history;
 pub mod life;
 pub mod name;
 mod ordered;

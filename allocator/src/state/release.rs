@@ -6,9 +6,12 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::ClaimRelease;
+use crate::history::{EndReason, FreedBy};
 use crate::life::ReclaimPolicy;
 use crate::name::Name;
-use crate::record::{Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, ms};
+use crate::record::{
+    Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, TextId, ms,
+};
 use crate::view::{ClaimView, EventKind, Phase};
 
 use super::State;
@@ -106,7 +109,13 @@ impl State {
         };
         let pool_id = hold.pool;
         if policy == ReclaimPolicy::Delete && grace == 0 {
-            let ended = self.ended_of(hold, claim, revision);
+            let reason = end_reason(kind);
+            let space = self.space_text(pool_id);
+            let ended = Ended {
+                reason,
+                freed: None,
+                ..self.ended_of(id, revision, space)
+            };
             happened.ends = true;
             self.ended_push(ended);
             self.hold_end(id);
@@ -114,6 +123,7 @@ impl State {
             let life = claim.life.as_deref().cloned().unwrap_or_default();
             let kept = Kept {
                 released_at_ms: self.meta.clock.wall_ms(),
+                expired: kind == EventKind::Expired,
                 reclaim_ms,
                 // Each release has an event, and no two events have one number.
                 serial: self.tables.events.end(),
@@ -153,16 +163,23 @@ impl State {
             hold: id,
             ends: true,
         };
-        let ended = self.ended_of(hold, claim, hold.revision);
+        let released = hold.revision;
+        let space = self.space_text(pool);
+        let ended = Ended {
+            freed: Some(FreedBy::Reclaim),
+            ..self.ended_of(id, released, space)
+        };
         self.ended_push(ended);
         self.hold_end(id);
         self.content_touch(pool);
         self.event_push(who, happened);
     }
 
-    /// The record of a claim's holding that ended at a revision: of one that was kept, when it was
-    /// released.
-    pub(super) fn ended_of(&self, hold: &Hold, claim: &Claim, revision: u64) -> Ended {
+    /// The record of a claim's holding that ended at a revision (of one that was kept: when it was
+    /// released) and whose block is kept no longer.
+    pub(super) fn ended_of(&self, id: HoldId, revision: u64, space: TextId) -> Ended {
+        let hold = self.tables.hold(id);
+        let claim = hold.claim().expect("it is a claim's holding");
         let (subnet, gateway) = self.holder_network(hold);
         let tenant = self.tables.tenant(claim.tenant);
         let pool = self.tables.pool(hold.pool);
@@ -173,6 +190,12 @@ impl State {
             returned: hold.returned,
             generation: hold.generation,
             revision,
+            gone: self.meta.revision,
+            reason: match hold.kept() {
+                Some(kept) if kept.expired => EndReason::Expired,
+                Some(_) | None => EndReason::Released,
+            },
+            freed: None,
             allocated_at_ms: hold.allocated_at_ms,
             until_ms: hold
                 .kept()
@@ -181,6 +204,7 @@ impl State {
             tenant: tenant.text,
             pool_tenant: self.tables.tenant(pool.tenant).text,
             pool: pool.text,
+            space,
             holder: EndedHolder::Claim {
                 asked: claim.asked,
                 name: claim.name.clone(),
@@ -231,5 +255,13 @@ impl State {
             claim: name.clone(),
             ended: last.map(Box::new),
         }
+    }
+}
+
+/// Why a holding ends that an event of that kind ends.
+fn end_reason(kind: EventKind) -> EndReason {
+    match kind {
+        EventKind::Expired => EndReason::Expired,
+        _ => EndReason::Released,
     }
 }

@@ -4,6 +4,7 @@ mod allocation;
 mod claim;
 mod cluster;
 mod edit;
+mod history;
 mod pool;
 mod tenant;
 mod watch;
@@ -41,7 +42,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Pool(command) => pool::run(&context, command).await,
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
-        Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
+        Command::Lookup { cidr, space, at } => {
+            allocation::lookup(&context, cidr, space.as_ref(), at.as_deref()).await
+        }
+        Command::History(command) => history::run(&context, command).await,
         Command::Watch(command) => watch::run(&context, command).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),

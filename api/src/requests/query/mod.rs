@@ -5,6 +5,7 @@
 //! 2. Lists go on by key, never by number: what is made or removed meanwhile neither repeats nor
 //!    hides an item that was there all along.
 
+mod history;
 mod parameters;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use allocator::prefix::Family;
 
 use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
+pub use history::{HistoryList, Lookup};
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
 pub use watch::Watch;
@@ -145,7 +147,7 @@ impl Free {
     }
 }
 
-/// Parameters of `allocation_show` and `lookup_show`.
+/// Parameters of `allocation_show`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InSpace {
     /// From which state.

@@ -38,6 +38,13 @@ impl Hash {
         Self(u32::try_from(hasher.finish() >> 32_u32).unwrap_or(0))
     }
 
+    /// 64 bits of it, of a text alone.
+    pub(crate) fn wide(text: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(0, 1);
+        hasher.write(text);
+        hasher.finish()
+    }
+
     /// The 64 bits that a table wants: it takes places from the low ones and tags from the high ones.
     fn spread(self) -> u64 {
         u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -26,6 +26,7 @@ pub mod edit;
 pub mod filter;
 pub mod free;
 mod hashed;
+pub mod history;
 pub mod life;
 pub mod name;
 mod ordered;

@@ -187,6 +187,7 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<views::Batch>(&mut schemas, "BatchAnswer");
     add::<views::Allocation>(&mut schemas, "Allocation");
     add::<views::Lookup>(&mut schemas, "Lookup");
+    add::<views::Holding>(&mut schemas, "Holding");
     add::<views::WatchEvent>(&mut schemas, "WatchEvent");
     add::<views::Cluster>(&mut schemas, "Cluster");
     add::<views::Digest>(&mut schemas, "Digest");

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Extras, Life, TextId};
+use crate::history::{EndReason, FreedBy};
 use crate::name::Name;
 use crate::prefix::{Address, Prefix};
 
@@ -19,15 +20,21 @@ pub(crate) struct Ended {
     pub(crate) generation: u64,
     /// Revision at which it ended: was released, or its lease was over.
     pub(crate) revision: u64,
+    /// Revision at which its block was free or another's: later, where a grace kept it.
+    pub(crate) gone: u64,
+    /// Why it ended, and by what a grace did.
+    pub(crate) reason: EndReason,
+    pub(crate) freed: Option<FreedBy>,
     pub(crate) allocated_at_ms: u64,
     /// Wall time of the end.
     pub(crate) until_ms: u64,
     /// Number of the holder's tenant that is never given again, and its name.
     pub(crate) tenant_serial: u64,
     pub(crate) tenant: TextId,
-    /// The pool that it was held from.
+    /// The pool that it was held from, and the routing domain in which that lay.
     pub(crate) pool_tenant: TextId,
     pub(crate) pool: TextId,
+    pub(crate) space: TextId,
     pub(crate) holder: EndedHolder,
 }
 
@@ -42,6 +49,8 @@ pub(crate) enum EndedHolder {
     },
     Child {
         name: Name,
+        /// Owner and labels of the pool as last edited.
+        extras: Option<Arc<Extras>>,
     },
 }
 
@@ -49,29 +58,36 @@ impl Ended {
     /// The holder's name.
     pub(crate) fn name(&self) -> &Name {
         match &self.holder {
-            EndedHolder::Claim { name, .. } | EndedHolder::Child { name } => name,
+            EndedHolder::Claim { name, .. } | EndedHolder::Child { name, .. } => name,
         }
     }
 
     /// The texts that it refers to.
-    pub(crate) fn texts(&self) -> [TextId; 3] {
-        [self.tenant, self.pool_tenant, self.pool]
+    pub(crate) fn texts(&self) -> [TextId; 4] {
+        [self.tenant, self.pool_tenant, self.pool, self.space]
+    }
+
+    /// Owner, labels and the like of the holder.
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        match &self.holder {
+            EndedHolder::Claim { extras, .. } | EndedHolder::Child { extras, .. } => {
+                extras.as_deref()
+            }
+        }
     }
 
     /// What it counts against the bound on bytes: a fixed part and its texts, so that the count is
     /// the same on every platform.
     pub(crate) fn weight(&self) -> u64 {
-        let (extras, life) = match &self.holder {
-            EndedHolder::Claim { extras, life, .. } => (
-                extras.as_ref().map_or(0, |extras| extras.bytes()),
-                if life.is_some() { 128 } else { 0 },
-            ),
-            EndedHolder::Child { .. } => (0, 0),
+        let extras = self.extras().map_or(0, Extras::bytes);
+        let life = match &self.holder {
+            EndedHolder::Claim { life: Some(_), .. } => 128,
+            EndedHolder::Claim { life: None, .. } | EndedHolder::Child { .. } => 0,
         };
         let texts = self.name().as_str().len().saturating_add(extras);
         u64::try_from(texts)
             .unwrap_or(u64::MAX)
-            .saturating_add(128)
+            .saturating_add(160)
             .saturating_add(life)
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Event {
     pub(crate) actor: TextId,
     pub(crate) source: TextId,
     pub(crate) ordinal: u32,
+    /// The low half of the last generation that was given by then.
+    pub(crate) given: u32,
     /// The holding's record while it is held; vacant or another's afterwards.
     pub(crate) hold: u32,
     pub(crate) kind: EventKind,

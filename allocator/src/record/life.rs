@@ -45,6 +45,8 @@ pub(crate) struct Past {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) released_at_ms: u64,
+    /// Its lease was over; else it was released.
+    pub(crate) expired: bool,
     /// `None`: until an operator reclaims it.
     pub(crate) reclaim_ms: Option<u64>,
     /// Grows with each release: which was the last.

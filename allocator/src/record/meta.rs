@@ -25,6 +25,8 @@ pub(crate) struct Meta {
     pub(crate) ended: (u64, u64),
     /// The newest event that was dropped.
     pub(crate) dropped: Option<EventId>,
+    /// Wall time of that event.
+    pub(crate) dropped_at_ms: u64,
 }
 
 /// How far back events reach: whichever is passed first.
@@ -59,6 +61,7 @@ impl Meta {
             events: (0, 0),
             ended: (0, 0),
             dropped: None,
+            dropped_at_ms: 0,
         }
     }
 }

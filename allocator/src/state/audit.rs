@@ -401,6 +401,19 @@ impl State {
         check(index.ended.counts() == counts, 7, || {
             String::from("the number of ended holdings")
         })?;
+        audit_index(
+            "blocks of ended holdings",
+            index
+                .ended
+                .by_block()
+                .after(lowest, tables.ended_block_keys()),
+            tables.ended_block_keys(),
+            &tables
+                .ended
+                .iter()
+                .map(|(number, _)| super::ended_index::ended_id(number))
+                .collect(),
+        )?;
         let bytes = tables
             .ended
             .iter()

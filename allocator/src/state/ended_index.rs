@@ -1,10 +1,12 @@
-//! Where ended holdings are found: by generation, and the newest of each claim's name.
+//! Where ended holdings are found: by generation, by block, and the newest of each claim's name.
 
 use alloc::collections::VecDeque;
 
 use crate::hashed::{Hash, Hashed};
 use crate::name::Name;
-use crate::record::{Ended, EndedHolder};
+use crate::ordered::{Key, Ordered};
+use crate::prefix::{Family, Prefix, address_number};
+use crate::record::{Ended, EndedHolder, TextId};
 
 use super::index::Contradiction;
 use super::tables::Tables;
@@ -17,6 +19,8 @@ pub(super) struct EndedIndex {
     /// For each ended holding that is kept, the one of the same name before it; it may be gone.
     before: VecDeque<Option<u32>>,
     generations: Hashed,
+    /// By routing domain and block, and among those in the order in which they ended.
+    blocks: Ordered,
     /// What the ended holdings count against the bound on bytes.
     pub(super) bytes: u64,
 }
@@ -27,6 +31,35 @@ fn name_hash(serial: u64, name: &Name) -> Hash {
 
 fn generation_hash(generation: u64) -> Hash {
     Hash::of(generation, &[])
+}
+
+/// By block, then in the order in which they ended. Blocks whose heads are the same by chance are told
+/// apart by their records.
+pub(super) fn block_key(number: u64, ended: &Ended) -> Key<'static> {
+    Key {
+        tail: number,
+        ..Key::number(block_head((ended.pool_tenant, ended.space), ended.block))
+    }
+}
+
+/// Of the tenant and the routing domain of a pool, by their texts, and a block in it.
+fn block_head((tenant, space): (TextId, TextId), block: Prefix) -> u64 {
+    let place = |id: TextId| id.map_or(0, core::num::NonZeroU32::get).to_be_bytes();
+    let family = match block.family() {
+        Family::IPv4 => 4,
+        Family::IPv6 => 6,
+    };
+    let mut bytes = [0_u8; 26];
+    let parts = [
+        &place(tenant)[..],
+        &place(space),
+        &address_number(block.first()).to_be_bytes(),
+        &[block.length(), family],
+    ];
+    for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+    }
+    Hash::wide(&bytes)
 }
 
 impl EndedIndex {
@@ -71,8 +104,54 @@ impl EndedIndex {
             }
         }
         self.before.push_back(before);
+        let key = block_key(number, ended);
+        let added = self.blocks.insert(key, id, tables.ended_block_keys());
+        assert!(added, "numbers of ended holdings are unique");
         self.bytes = self.bytes.saturating_add(ended.weight());
         Ok(())
+    }
+
+    /// The ended holdings that may have been of a block, from a number on and by it: a few others have
+    /// the same key.
+    pub(super) fn of_block(
+        &self,
+        tables: &Tables,
+        scope: (TextId, TextId),
+        block: Prefix,
+        first: u64,
+    ) -> impl Iterator<Item = u32> {
+        let head = block_head(scope, block);
+        let after = match first.checked_sub(1) {
+            Some(before) => Key {
+                tail: before,
+                ..Key::number(head)
+            },
+            // Behind all that have a smaller head.
+            None => Key {
+                tail: u64::MAX,
+                ..Key::number(head.saturating_sub(1))
+            },
+        };
+        self.blocks
+            .after(after, tables.ended_block_keys())
+            .take_while(move |id| tables.ended_block_key(*id).head == head)
+    }
+
+    /// All that are indexed by block, for the audit.
+    pub(super) fn by_block(&self) -> &Ordered {
+        &self.blocks
+    }
+
+    /// Takes an ended holding that is still in its table out of the index of blocks.
+    pub(super) fn block_remove(&mut self, tables: &Tables, number: u64) {
+        if let Some(ended) = tables.ended.get(number) {
+            let key = block_key(number, ended);
+            let removed = self.blocks.remove(key, tables.ended_block_keys());
+            assert!(
+                removed == Some(ended_id(number)),
+                "an ended holding is indexed by its block"
+            );
+        }
     }
 
     /// Takes the oldest ended holding out.

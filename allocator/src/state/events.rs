@@ -116,6 +116,7 @@ impl State {
                 return;
             };
             self.meta.dropped = Some(event.id());
+            self.meta.dropped_at_ms = event.at_ms;
             if event.ends {
                 self.ended_drop();
             }

@@ -7,10 +7,11 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::{ClaimConfirm, ClaimRenew, ClaimSpec};
+use crate::history::FreedBy;
 use crate::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use crate::name::{Name, Owner};
 use crate::prefix::{Prefix, address_number};
-use crate::record::{Claim, Hold, HoldId, Holder, Lease, Life, Past, PoolId, TenantId};
+use crate::record::{Claim, Ended, Hold, HoldId, Holder, Lease, Life, Past, PoolId, TenantId};
 use crate::view::{EventKind, Phase};
 
 use super::State;
@@ -231,7 +232,7 @@ impl State {
                 .kept()
                 .map_or(kept.allocated_at_ms, |kept| kept.released_at_ms),
         };
-        let ended = self.ended_of(kept, claim, kept.revision);
+        let released = kept.revision;
         let hold = Hold {
             phase: Phase::Allocated,
             returned: true,
@@ -240,6 +241,11 @@ impl State {
             allocated_at_ms: self.meta.clock.wall_ms(),
             holder: Holder::Claim(self.claim_record(tenant, pool, spec, Some(past))),
             ..kept.clone()
+        };
+        let space = self.space_text(pool);
+        let ended = Ended {
+            freed: Some(FreedBy::Return),
+            ..self.ended_of(id, released, space)
         };
         self.ended_push(ended);
         self.hold_replace(id, hold);

@@ -20,7 +20,7 @@ use super::State;
 pub(super) const LIST_ROWS_MAX: usize = 2_000;
 
 /// Examines rows until the page is full or the rows are many enough.
-struct Pager<T, K> {
+pub(super) struct Pager<T, K> {
     items: Vec<T>,
     limit: usize,
     rows: usize,
@@ -29,7 +29,7 @@ struct Pager<T, K> {
 }
 
 impl<T, K> Pager<T, K> {
-    fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             items: Vec::new(),
             limit: limit.clamp(1, LIST_ROWS_MAX),
@@ -39,18 +39,18 @@ impl<T, K> Pager<T, K> {
     }
 
     /// No further row is to be examined.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.items.len() >= self.limit || self.rows >= LIST_ROWS_MAX
     }
 
-    fn row(&mut self, key: K, item: Option<T>) {
+    pub(super) fn row(&mut self, key: K, item: Option<T>) {
         self.rows = self.rows.saturating_add(1);
         self.last = Some(key);
         self.items.extend(item);
     }
 
     /// `more`: there is at least one row that was not examined.
-    fn page(self, more: bool) -> Page<T, K> {
+    pub(super) fn page(self, more: bool) -> Page<T, K> {
         Page {
             items: self.items,
             next: self.last.filter(|_| more),
@@ -81,7 +81,7 @@ impl State {
         pager.page(more)
     }
 
-    fn tenants_after(&self, after: Option<&Name>) -> impl Iterator<Item = TenantId> {
+    pub(super) fn tenants_after(&self, after: Option<&Name>) -> impl Iterator<Item = TenantId> {
         let key = Key::text(0, after.map_or("", Name::as_str));
         self.index
             .tenant_names
@@ -123,7 +123,11 @@ impl State {
         Ok(pager.page(more))
     }
 
-    fn pools_after(&self, tenant: TenantId, after: Option<&Name>) -> impl Iterator<Item = PoolId> {
+    pub(super) fn pools_after(
+        &self,
+        tenant: TenantId,
+        after: Option<&Name>,
+    ) -> impl Iterator<Item = PoolId> {
         let key = Key::text(u64::from(tenant), after.map_or("", Name::as_str));
         let ids = self.index.pool_names.after(key, self.tables.pool_keys());
         ids.take_while(move |id| self.tables.pool(*id).tenant == tenant)

@@ -10,10 +10,13 @@ use core::ops::ControlFlow;
 use crate::answer::{ObjectKind, Outcome, Rejection};
 use crate::command::{ChildBlock, PoolRef, PoolSource, PoolSpec};
 use crate::free::{CidrTrie, Span};
-use crate::name::Name;
+use crate::history::EndReason;
+use crate::name::{Labels, Name};
 use crate::ordered::Key;
 use crate::prefix::Prefix;
-use crate::record::{Ended, EndedHolder, Hold, HoldId, Holder, Pool, PoolId, TenantId};
+use crate::record::{
+    Ended, EndedHolder, Extras, Hold, HoldId, Holder, PackedLabels, Pool, PoolId, TenantId, TextId,
+};
 use crate::view::{AllocationView, EventKind, Phase, PoolView};
 
 use super::State;
@@ -326,7 +329,8 @@ impl State {
         match pool.parent {
             None => self.pool_remove(id),
             Some((parent, hold)) => {
-                let ended = self.ended_child(id, hold, revision);
+                let space = self.space_text(parent);
+                let ended = self.ended_child(id, hold, revision, space);
                 happened.generation = ended.generation;
                 happened.hold = hold;
                 self.ended_push(ended);
@@ -348,7 +352,7 @@ impl State {
     }
 
     /// The record of the end of a child pool's holding.
-    fn ended_child(&self, id: PoolId, hold: HoldId, revision: u64) -> Ended {
+    fn ended_child(&self, id: PoolId, hold: HoldId, revision: u64, space: TextId) -> Ended {
         let (pool, hold) = (self.tables.pool(id), self.tables.hold(hold));
         let parent = self.tables.pool(hold.pool);
         let (subnet, gateway) = self.holder_network(hold);
@@ -360,14 +364,19 @@ impl State {
             returned: hold.returned,
             generation: hold.generation,
             revision,
+            gone: revision,
+            reason: EndReason::PoolDeleted,
+            freed: None,
             allocated_at_ms: hold.allocated_at_ms,
             until_ms: self.meta.clock.wall_ms(),
             tenant_serial: tenant.serial,
             tenant: tenant.text,
             pool_tenant: self.tables.tenant(parent.tenant).text,
             pool: parent.text,
+            space,
             holder: EndedHolder::Child {
                 name: pool.spec.name.clone(),
+                extras: child_extras(&pool.spec),
             },
         }
     }
@@ -402,4 +411,18 @@ impl State {
                 pool: pool.clone(),
             })
     }
+}
+
+/// Owner and labels of a child pool, as the record of its end keeps them.
+fn child_extras(spec: &PoolSpec) -> Option<Arc<Extras>> {
+    (spec.owner.is_some() || !spec.labels.is_empty()).then(|| {
+        Arc::new(Extras {
+            owner: spec.owner.clone(),
+            within: Box::default(),
+            selector: None,
+            labels: PackedLabels::new(&spec.labels),
+            annotations: PackedLabels::new(&Labels::new()),
+            description: Box::from(""),
+        })
+    })
 }

@@ -6,9 +6,12 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::ClaimRelease;
+use crate::history::{EndReason, FreedBy};
 use crate::life::{PoolLife, ReclaimPolicy};
 use crate::name::Name;
-use crate::record::{Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, ms};
+use crate::record::{
+    Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, TextId, ms,
+};
 use crate::view::{ClaimView, EventKind, Phase};
 
 use super::State;
@@ -112,6 +115,7 @@ impl State {
             let pool = hold.pool;
             let kept = Kept {
                 released_at_ms: self.meta.clock.wall_ms(),
+                expired: kind == EventKind::Expired,
                 reclaim_ms,
                 // Each release has an event, and no two events have one number.
                 serial: self.tables.events.end(),
@@ -151,7 +155,11 @@ impl State {
             hold: id,
             ends: true,
         };
-        let ended = self.ended_of(hold, claim, revision);
+        let space = self.space_text(pool);
+        let ended = Ended {
+            reason: end_reason(kind),
+            ..self.ended_of(id, revision, space)
+        };
         self.ended_push(ended);
         self.hold_end(id);
         self.content_touch(pool);
@@ -172,16 +180,23 @@ impl State {
             hold: id,
             ends: true,
         };
-        let ended = self.ended_of(hold, claim, hold.revision);
+        let released = hold.revision;
+        let space = self.space_text(pool);
+        let ended = Ended {
+            freed: Some(FreedBy::Reclaim),
+            ..self.ended_of(id, released, space)
+        };
         self.ended_push(ended);
         self.hold_end(id);
         self.content_touch(pool);
         self.event_push(who, happened);
     }
 
-    /// The record of a claim's holding that ended at a revision: of one that was kept, when it was
-    /// released.
-    pub(super) fn ended_of(&self, hold: &Hold, claim: &Claim, revision: u64) -> Ended {
+    /// The record of a claim's holding that ended at a revision (of one that was kept: when it was
+    /// released) and whose block is kept no longer.
+    pub(super) fn ended_of(&self, id: HoldId, revision: u64, space: TextId) -> Ended {
+        let hold = self.tables.hold(id);
+        let claim = hold.claim().expect("it is a claim's holding");
         let (subnet, gateway) = self.holder_network(hold);
         let tenant = self.tables.tenant(claim.tenant);
         let pool = self.tables.pool(hold.pool);
@@ -192,6 +207,12 @@ impl State {
             returned: hold.returned,
             generation: hold.generation,
             revision,
+            gone: self.meta.revision,
+            reason: match hold.kept() {
+                Some(kept) if kept.expired => EndReason::Expired,
+                Some(_) | None => EndReason::Released,
+            },
+            freed: None,
             allocated_at_ms: hold.allocated_at_ms,
             until_ms: hold
                 .kept()
@@ -200,6 +221,7 @@ impl State {
             tenant: tenant.text,
             pool_tenant: self.tables.tenant(pool.tenant).text,
             pool: pool.text,
+            space,
             holder: EndedHolder::Claim {
                 asked: claim.asked,
                 name: claim.name.clone(),
@@ -250,5 +272,13 @@ impl State {
             claim: name.clone(),
             ended: last.map(Box::new),
         }
+    }
+}
+
+/// Why a holding ends that an event of that kind ends.
+fn end_reason(kind: EventKind) -> EndReason {
+    match kind {
+        EventKind::Expired => EndReason::Expired,
+        _ => EndReason::Released,
     }
 }

@@ -16,6 +16,7 @@ use crate::record::{
 use crate::view::EventKind;
 
 use super::State;
+use super::history::low_half;
 use super::texts::id_of;
 
 /// Who asked for a change.
@@ -350,6 +351,7 @@ impl State {
             actor,
             source,
             ordinal: self.ordinal,
+            given: low_half(self.meta.generation),
             hold: happened.hold,
             kind: happened.kind,
             ends: happened.ends,
@@ -378,6 +380,12 @@ impl State {
         }
     }
 
+    /// The text of the routing domain of a pool, for a record that is about to refer to it.
+    pub(super) fn space_text(&mut self, pool: PoolId) -> TextId {
+        let space = self.tables.pool(pool).space.clone();
+        self.text_intern(space.as_str())
+    }
+
     /// Appends the record of a holding that ends.
     pub(super) fn ended_push(&mut self, ended: Ended) {
         for text in ended.texts() {
@@ -396,6 +404,7 @@ impl State {
     /// Drops the oldest record of an ended holding.
     pub(super) fn ended_drop(&mut self) {
         let number = self.tables.ended.first();
+        self.index.ended.block_remove(&self.tables, number);
         if let Some(ended) = self.tables.ended.pop_oldest(self.epoch) {
             self.index.ended.remove_oldest(number, &ended);
             self.ended_gone(number, &ended);
@@ -476,6 +485,8 @@ impl State {
                 self.event_gone(self.tables.events.end(), &event);
             }
             Undo::EndedPushed => {
+                let newest = self.tables.ended.end().saturating_sub(1);
+                self.index.ended.block_remove(&self.tables, newest);
                 let ended = self
                     .tables
                     .ended

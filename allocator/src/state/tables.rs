@@ -7,7 +7,7 @@ use crate::paged::{Ring, Slab};
 use crate::pages::size;
 use crate::record::{Content, Ended, Event, Hold, HoldId, Pool, PoolId, Tenant, TenantId, TextId};
 
-use super::ended_index::{ENDED_MASK, ended_id};
+use super::ended_index::{ENDED_MASK, block_key, ended_id};
 use super::index::{claim_key, pool_key, tenant_key};
 use super::life_index::{due_key, end_key, kept_key, kept_name_key};
 use super::owner_index::owner_key;
@@ -59,6 +59,15 @@ impl Tables {
     /// An ended holding that may have left the ring is still there.
     pub(super) fn ended_is_kept(&self, id: u32) -> bool {
         self.ended_number(id) < self.ended.end()
+    }
+
+    /// The key of an ended holding in the index of blocks.
+    pub(super) fn ended_block_key(&self, id: u32) -> Key<'static> {
+        block_key(self.ended_number(id), self.ended_of(id))
+    }
+
+    pub(super) fn ended_block_keys(&self) -> impl Fn(u32) -> Key<'static> {
+        |id| self.ended_block_key(id)
     }
 
     /// An index has the low bits of a number; it is the first one in the ring that has them.

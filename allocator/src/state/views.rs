@@ -36,7 +36,7 @@ impl State {
     }
 
     /// A name that was interned.
-    fn text_name(&self, id: TextId) -> Name {
+    pub(super) fn text_name(&self, id: TextId) -> Name {
         Name::new(self.tables.text(id)).expect("the text was a name when it was interned")
     }
 

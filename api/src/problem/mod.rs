@@ -247,6 +247,15 @@ impl Problem {
         .with("oldestRevision", oldest_revision)
     }
 
+    /// What was then is not remembered any more: a moment in words.
+    pub fn past_compacted(moment: impl fmt::Display, oldest_revision: u64) -> Self {
+        Self::new(
+            Code::Compacted,
+            format!("What was at {moment} is no longer kept; the oldest is {oldest_revision}."),
+        )
+        .with("oldestRevision", oldest_revision)
+    }
+
     /// As many watch this node as it takes.
     pub fn too_many_watches() -> Self {
         Self::new(

@@ -178,6 +178,22 @@ pub(super) const ALLOCATION_FILTERS: &[Parameter] = &[
     ALLOCATED_BEFORE,
     LABEL_SELECTOR,
 ];
+pub(super) const HISTORY_FILTERS: &[Parameter] = &[
+    query(
+        "cidr",
+        Values::Text,
+        "Of blocks that overlap this address or CIDR.",
+    ),
+    SPACE,
+    query("claim", Values::Text, "By the claims of this name."),
+    query("pool", Values::Text, "From the pools of this name."),
+    OWNER,
+];
+pub(super) const AT: &[Parameter] = &[query(
+    "at",
+    Values::Text,
+    "Who had it then: after a revision (a number), or at a time (RFC 3339). The present where it is not stated.",
+)];
 pub(super) const WATCH_FILTERS: &[Parameter] = &[
     query(
         "kind",

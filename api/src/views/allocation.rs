@@ -124,11 +124,12 @@ pub(super) fn phase_schema() -> Object {
 }
 
 /// Schema of [`Purpose`], which the allocator owns.
-fn purpose_schema() -> Object {
+pub(super) fn purpose_schema() -> Object {
     words(&["Claim", "Child", "Reservation"])
 }
 
-fn words(words: &[&str]) -> Object {
+/// Schema of one of some words.
+pub(super) fn words(words: &[&str]) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .enum_values(Some(words.iter().copied()))

@@ -54,6 +54,22 @@ impl Client {
             .await
     }
 
+    /// Who had an address or block at a moment: a revision, or a time (RFC 3339).
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn lookup_at(
+        &self,
+        tenant: &Name,
+        cidr: Prefix,
+        space: Option<&Name>,
+        at: &str,
+    ) -> Result<Answer<Lookup>, Error> {
+        let request = Request::get(format!("/v1/tenants/{tenant}/lookup/{cidr}"));
+        self.read(request.query("at", Some(at)).query("space", space))
+            .await
+    }
+
     /// Who has an address or block; in space `default` where none is given.
     ///
     /// # Errors

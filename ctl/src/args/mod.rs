@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod events;
 mod files;
 mod owner;
 mod shared;
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref, pool_selector};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
+pub(crate) use events::{History, Watch};
 pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use shared::{
@@ -109,10 +111,15 @@ pub(crate) enum Command {
         /// An address or a CIDR
         #[arg(value_parser = block)]
         cidr: Prefix,
+        /// Who had it then: after a revision, or at a time such as 2026-03-01T12:00:00Z
+        #[arg(long, value_name = "REVISION|TIME")]
+        at: Option<String>,
         /// The routing domain [default: default]
         #[arg(long, value_parser = name, value_name = "NAME")]
         space: Option<Name>,
     },
+    /// Lists who held what, from when to when
+    History(History),
     /// Follows what happens, as it happens
     Watch(Watch),
     /// Makes it so that all that the files describe is there, as they describe it
@@ -132,32 +139,6 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
-}
-
-/// `watch`
-#[derive(Debug, Args)]
-pub(crate) struct Watch {
-    /// Of all tenants
-    #[arg(long, short = 'A')]
-    pub(crate) all_tenants: bool,
-    /// What came after this revision, too; without it only what comes from now on
-    #[arg(long, value_name = "REVISION")]
-    pub(crate) from_revision: Option<u64>,
-    /// Of objects of this kind
-    #[arg(long, value_enum)]
-    pub(crate) kind: Option<WatchedKind>,
-    /// Of this pool and of the claims from it
-    #[arg(long, value_parser = name, value_name = "POOL")]
-    pub(crate) pool: Option<Name>,
-    /// Of what this owner holds
-    #[arg(long, value_name = "OWNER")]
-    pub(crate) owner: Option<String>,
-    /// Of what has these labels: app=web,tier!=db,zone in (a,b),!old
-    #[arg(long, short = 'l', value_name = "SELECTOR")]
-    pub(crate) selector: Option<String>,
-    /// End after so many events
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
-    pub(crate) count: Option<u64>,
 }
 
 /// `tenant …`

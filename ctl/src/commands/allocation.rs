@@ -77,17 +77,18 @@ async fn reclaim(
     context.changed("allocation", &answer, "reclaimed", destroy.dry_run)
 }
 
-/// Who has it.
+/// Who has it, or had it then.
 pub(super) async fn lookup(
     context: &Context,
     cidr: Prefix,
     space: Option<&Name>,
+    at: Option<&str>,
 ) -> Result<(), Failure> {
-    let found = context
-        .client
-        .lookup_show(context.tenant()?, cidr, space)
-        .await?
-        .body;
+    let (client, tenant) = (&context.client, context.tenant()?);
+    let found = match at {
+        Some(at) => client.lookup_at(tenant, cidr, space, at).await?.body,
+        None => client.lookup_show(tenant, cidr, space).await?.body,
+    };
     let holder = found
         .allocation
         .as_ref()

@@ -7,6 +7,7 @@ mod claim;
 mod cluster;
 mod edit;
 mod editor;
+mod history;
 mod owner;
 mod pool;
 mod prune;
@@ -48,7 +49,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
         Command::Owner(command) => owner::run(&context, command).await,
-        Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
+        Command::Lookup { cidr, space, at } => {
+            allocation::lookup(&context, cidr, space.as_ref(), at.as_deref()).await
+        }
+        Command::History(command) => history::run(&context, command).await,
         Command::Watch(command) => watch::run(&context, command).await,
         Command::Apply(apply) => apply::run(&context, &apply).await,
         Command::Plan(manifests) => apply::plan(&context, &manifests).await,

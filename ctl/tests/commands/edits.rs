@@ -179,3 +179,52 @@ async fn an_editor_that_changes_nothing_or_fails_is_an_abort_and_what_is_refused
     let both = acme(&node, "pool edit p --editor --strategy NextFit").await;
     assert_eq!(both.code, 2, "{}", both.stderr);
 }
+
+#[tokio::test]
+async fn the_past_is_asked_for_as_said() {
+    let holding = |cidr: &str, rest: Value| {
+        let mut holding = json!({
+            "cidr": cidr, "family": "IPv4", "space": "default", "pool": "p", "purpose": "Claim", "claim": "web",
+            "generation": 7, "phase": "Allocated", "from": "2026-03-01T12:00:00.000Z",
+        });
+        let members = holding.as_object_mut().unwrap();
+        members.extend(rest.as_object().unwrap().clone());
+        holding
+    };
+    let ended = json!({
+        "fromRevision": 4, "toRevision": 9, "goneRevision": 9, "to": "2026-03-01T13:00:00.000Z",
+        "reason": "released", "phase": "Released", "owner": "node-1",
+    });
+    let items = json!({
+        "items": [holding("10.0.0.7/32", ended), holding("10.0.0.7/32", json!({}))], "revision": 12,
+    });
+    let lookup = json!({"cidr": "10.0.0.7/32", "space": "default", "pools": ["p"], "revision": 4});
+    let history = "cidr=10.0.0.0%2F24&claim=web&owner=node-1&limit=1000&consistency=linearizable";
+    let node = Node::start([
+        (
+            format!("GET /v1/tenants/acme/history?{history}").as_str(),
+            200,
+            items,
+        ),
+        (
+            "GET /v1/tenants/acme/lookup/10.0.0.7/32?at=4&consistency=linearizable",
+            200,
+            lookup,
+        ),
+    ])
+    .await;
+    let shown = acme(
+        &node,
+        "history 10.0.0.0/24 --claim web --owner node-1 -o wide",
+    )
+    .await;
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    expect_test::expect![[r#"
+        BLOCK         POOL   HOLDER      FROM                       TO                         REASON     OWNER    TENANT   SPACE     GENERATION   REVISIONS
+        10.0.0.7/32   p      claim web   2026-03-01T12:00:00.000Z   2026-03-01T13:00:00.000Z   released   node-1   -        default   7            4-9
+        10.0.0.7/32   p      claim web   2026-03-01T12:00:00.000Z   -                          -          -        -        default   7            ?-
+    "#]].assert_eq(&shown.stdout);
+    let shown = acme(&node, "lookup 10.0.0.7 --at 4").await;
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("Pools:"), "{}", shown.stdout);
+}

@@ -19,6 +19,7 @@ mod cluster;
 mod documents;
 mod edge;
 mod health;
+mod history;
 mod limits;
 mod listener;
 mod lookup;

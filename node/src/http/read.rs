@@ -20,7 +20,19 @@ pub(super) async fn read<T>(
     viewer: Viewer<'_>,
     look: impl FnOnce(&State) -> Result<T, Rejection>,
 ) -> Result<(T, Stamp), Failure> {
-    let granted = ready(server, call, reading).await?;
+    read_reached(server, call, reading, None, viewer, look).await
+}
+
+/// The same, of a state of at least some revision.
+pub(super) async fn read_reached<T>(
+    server: &Server,
+    call: &Call,
+    reading: Reading,
+    reached: Option<u64>,
+    viewer: Viewer<'_>,
+    look: impl FnOnce(&State) -> Result<T, Rejection>,
+) -> Result<(T, Stamp), Failure> {
+    let granted = ready_reached(server, call, reading, reached).await?;
     let (revision, seen) = server
         .replica()
         .applied()
@@ -45,10 +57,19 @@ pub(super) async fn ready(
     call: &Call,
     reading: Reading,
 ) -> Result<ReadStamp, Problem> {
+    ready_reached(server, call, reading, None).await
+}
+
+async fn ready_reached(
+    server: &Server,
+    call: &Call,
+    reading: Reading,
+    reached: Option<u64>,
+) -> Result<ReadStamp, Problem> {
     let consistency = match reading.consistency {
         query::Consistency::Linearizable => Consistency::Linearizable,
         query::Consistency::Local => Consistency::Local {
-            min_revision: call.header_revision(IF_MIN_REVISION)?,
+            min_revision: call.header_revision(IF_MIN_REVISION)?.max(reached),
             max_staleness_ms: reading.max_staleness_ms,
         },
     };

@@ -16,7 +16,8 @@ use tower_http::compression::predicate::SizeAbove;
 use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
 use super::{
-    allocations, batch, claims, cluster, documents, health, lookup, owners, pools, tenants, watch,
+    allocations, batch, claims, cluster, documents, health, history, lookup, owners, pools,
+    tenants, watch,
 };
 use crate::metrics::http::RouteMetrics;
 
@@ -174,6 +175,12 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "lookup_show" => (Kind::Read, |server, call| {
             Box::pin(lookup::lookup_show(server, call))
+        }),
+        "history_list" => (Kind::Read, |server, call| {
+            Box::pin(history::history_list(server, call))
+        }),
+        "history_list_all" => (Kind::Read, |server, call| {
+            Box::pin(history::history_list_all(server, call))
         }),
         "event_watch" => (Kind::Read, |server, call| {
             Box::pin(watch::event_watch(server, call))

@@ -8,6 +8,7 @@ mod edge;
 mod edits;
 mod harness;
 mod headers;
+mod history;
 mod life;
 mod limits;
 mod members;

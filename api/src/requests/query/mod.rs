@@ -5,6 +5,7 @@
 //! 2. Lists go on by key, never by number: what is made or removed meanwhile neither repeats nor
 //!    hides an item that was there all along.
 
+mod history;
 mod map;
 mod parameters;
 mod removal;
@@ -18,6 +19,7 @@ use allocator::prefix::Family;
 
 use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
+pub use history::{HistoryList, Lookup};
 pub use map::Map;
 pub(crate) use parameters::whole_number;
 use parameters::{Parameters, READING, with_paging, with_reading};
@@ -153,7 +155,7 @@ fn require_length_of(family: Family, length: Option<u8>) -> Result<(), Problem> 
     }
 }
 
-/// Parameters of `allocation_show` and `lookup_show`.
+/// Parameters of `allocation_show`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InSpace {
     /// From which state.

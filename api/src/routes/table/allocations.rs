@@ -2,7 +2,7 @@
 
 use super::super::Method::{Delete, Get, Post};
 use super::super::Operation;
-use super::super::parameters::{ALLOCATION_FILTERS, DRY_RUN, IN_SPACE, PAGING, READING};
+use super::super::parameters::{ALLOCATION_FILTERS, AT, DRY_RUN, IN_SPACE, PAGING, READING};
 use super::{ok, page_of};
 use crate::problem::Code;
 
@@ -65,13 +65,13 @@ pub(super) const TABLE: &[Operation] = &[
         method: Get,
         path: "/v1/tenants/{tenant}/lookup/{cidr}",
         tag: "Allocations",
-        summary: "Who has an address or block: the chain of pools, the allocation, the claim with its labels.",
-        parameters: &[IN_SPACE, READING],
+        summary: "Who has an address or block, or had it: the chain of pools, the allocation, the claim with its labels.",
+        parameters: &[AT, IN_SPACE, READING],
         request: None,
         responses: &[ok(
             "Lookup",
             "What is known of it; `pools` is empty where no pool contains it.",
         )],
-        problems: &[Code::TenantNotFound],
+        problems: &[Code::TenantNotFound, Code::Compacted, Code::TooMany],
     },
 ];

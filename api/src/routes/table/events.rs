@@ -1,8 +1,11 @@
 //! Operations on the past, and on the present as it goes on.
 
 use super::super::Method::Get;
-use super::super::parameters::{IF_MIN_REVISION, REVISIONS, WATCH_FILTERS, header, query};
+use super::super::parameters::{
+    HISTORY_FILTERS, IF_MIN_REVISION, PAGING, READING, REVISIONS, WATCH_FILTERS, header, query,
+};
 use super::super::{Operation, Parameter, Response, ResponseBody, Values};
+use super::page_of;
 use crate::problem::Code;
 
 const FROM: &[Parameter] = &[
@@ -26,6 +29,28 @@ const EVENTS: &[Response] = &[Response {
 }];
 
 pub(super) const TABLE: &[Operation] = &[
+    Operation {
+        id: "history_list",
+        method: Get,
+        path: "/v1/tenants/{tenant}/history",
+        tag: "Events",
+        summary: "Lists holdings with generation, beginning, end and why they ended: first those whose blocks were free again, in that order, as far as the events reach; then those that go on or are kept.",
+        parameters: &[HISTORY_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Holding")],
+        problems: &[Code::TenantNotFound],
+    },
+    Operation {
+        id: "history_list_all",
+        method: Get,
+        path: "/v1/history",
+        tag: "Events",
+        summary: "The same over all tenants; each holding names its holder's.",
+        parameters: &[HISTORY_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Holding")],
+        problems: &[],
+    },
     Operation {
         id: "event_watch",
         method: Get,

@@ -1,0 +1,42 @@
+//! The past: holdings, from when to when.
+
+use allocator::answer::Rejection;
+use allocator::name::Name;
+use api::problem::Viewer;
+use api::requests::query::HistoryList;
+use api::views::{Holding, List};
+use hyper::StatusCode;
+
+use super::answer::{self, Answered};
+use super::call::Call;
+use super::read::{page_size, read};
+use super::server::Server;
+
+pub(super) async fn history_list(server: &Server, call: Call) -> Answered {
+    let tenant = call.path_name("tenant")?;
+    list(server, &call, Some(&tenant)).await
+}
+
+pub(super) async fn history_list_all(server: &Server, call: Call) -> Answered {
+    list(server, &call, None).await
+}
+
+async fn list(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered {
+    let list = HistoryList::parse(call.query(), tenant)?;
+    let viewer = tenant.map_or(Viewer::Admin, Viewer::Tenant);
+    let (page, stamp) = read(server, call, list.reading, viewer, |state| {
+        if let Some(tenant) = tenant.filter(|tenant| !state.tenant_is_known(tenant)) {
+            let tenant = tenant.clone();
+            return Err(Rejection::TenantNotFound { tenant });
+        }
+        Ok(state.history(&list.filter, list.after.as_ref(), page_size(list.limit)))
+    })
+    .await?;
+    let items = page.items.iter().map(|view| Holding::of(view, viewer));
+    let document = List {
+        items: items.collect(),
+        next_page_token: page.next.map(|key| list.next_page_token(&key)),
+        revision: stamp.revision,
+    };
+    Ok(answer::json(StatusCode::OK, &document, stamp))
+}

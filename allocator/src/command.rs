@@ -15,6 +15,7 @@ use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::owners::OwnerRelease;
 use crate::prefix::{Address, Family, Prefix};
+use crate::reconcile::Reconcile;
 
 /// Most commands in one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
@@ -123,6 +124,8 @@ pub enum Command {
     AllocationReclaim(AllocationReclaim),
     /// Gives back what an owner holds, or some holdings.
     OwnerRelease(Box<OwnerRelease>),
+    /// Declares who is there, and gives back what others hold.
+    OwnersReconcile(Box<Reconcile>),
     /// Does what the log's clock says is due: leases that are over, or soon will be, and blocks whose
     /// grace is over. The earliest first; what is left is done by the next one.
     Expire {

@@ -86,6 +86,7 @@ impl State {
         self.audit_usage()?;
         self.audit_indexes()?;
         self.audit_life()?;
+        self.audit_suspects()?;
         self.audit_events()?;
         self.audit_texts()?;
         check(self.sum_now() == self.sum_of_records(), 11, || {

@@ -20,6 +20,7 @@ use super::life_index::LifeIndex;
 use super::owner_index::OwnerIndex;
 use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
+use super::suspect_index::SuspectIndex;
 use super::tables::Tables;
 
 /// See the module.
@@ -39,6 +40,7 @@ pub(super) struct Index {
     pub(super) ended: EndedIndex,
     pub(super) life: LifeIndex,
     pub(super) owners: OwnerIndex,
+    pub(super) suspects: SuspectIndex,
     /// Blocks of root pools.
     pub(super) roots: BTreeMap<(TenantId, Name, Prefix), PoolId>,
     /// Claims of all tenants.

@@ -26,10 +26,12 @@
 //!     the share that its holds take of each.
 //! 15. All that a pool's policy withholds is reserved or, where it was held before, held; nothing else is
 //!     reserved. The holders that its policy would not have allowed are counted.
+//! 16. A suspect has its scope, a scope its tenant; neither was seen after now.
 
 mod audit;
 mod audit_life;
 mod audit_pools;
+mod audit_suspects;
 mod batch;
 mod cascade;
 mod choose;
@@ -54,10 +56,13 @@ mod pool_edit;
 mod pool_fields;
 mod pool_index;
 mod pool_life;
+mod reconcile;
 mod release;
 mod room;
 mod shares;
 mod store;
+mod suspect_index;
+mod suspect_store;
 mod tables;
 mod tenant;
 mod texts;
@@ -183,6 +188,7 @@ impl State {
             Command::ClaimRenew(renew) => self.claim_renew(who, renew),
             Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
             Command::OwnerRelease(release) => self.owner_release(who, release),
+            Command::OwnersReconcile(reconcile) => self.owners_reconcile(who, reconcile),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {

@@ -17,6 +17,7 @@ mod page;
 pub mod path;
 mod pool;
 pub mod query;
+mod reconcile;
 mod selector;
 mod tenant;
 
@@ -27,4 +28,5 @@ pub use edit::{ClaimPatch, PoolPatch, TenantPatch};
 pub use life::{AllocationReclaim, ClaimConfirm, ClaimRenew, ClockAdvance};
 pub use owners::{HoldingRef, OwnerRelease};
 pub use pool::PoolCreate;
+pub use reconcile::{OwnersReconcile, ReconcileScope};
 pub use tenant::{Quota, TenantCreate};

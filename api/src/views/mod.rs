@@ -15,6 +15,7 @@ mod cluster;
 mod lookup;
 mod owners;
 mod pool;
+mod reconcile;
 mod tenant;
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use owners::OwnerReleased;
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
+pub use reconcile::{Reconciled, ReleasedHolding, Suspect};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 
 /// One page of a list.

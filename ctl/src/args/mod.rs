@@ -2,6 +2,7 @@
 
 mod edit;
 mod owner;
+mod reconcile;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
+pub(crate) use reconcile::Reconcile;
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy,
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     /// Keys of holders
     #[command(subcommand)]
     Owner(OwnerCommand),
+    /// Says who is there, and releases what the others hold
+    Reconcile(Reconcile),
     /// Who has an address or block
     Lookup {
         /// An address or a CIDR

@@ -7,6 +7,7 @@ mod cluster;
 mod edit;
 mod owner;
 mod pool;
+mod reconcile;
 mod tenant;
 
 use std::future::Future;
@@ -43,6 +44,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
         Command::Owner(command) => owner::run(&context, command).await,
+        Command::Reconcile(asked) => reconcile::run(&context, asked).await,
         Command::Lookup { cidr, space } => allocation::lookup(&context, cidr, space.as_ref()).await,
         Command::Cluster(command) => cluster::run(&context, command).await,
         Command::Completion { .. } => unreachable!("it was done above"),

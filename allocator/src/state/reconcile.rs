@@ -438,8 +438,9 @@ fn holder_of(claim: &Claim) -> (bool, &str) {
 }
 
 fn has_labels(claim: &Claim, labels: &Labels) -> bool {
-    let has = |(key, value): (&Box<str>, &Box<str>)| claim.label(key) == Some(&**value);
-    labels.iter().all(has)
+    labels
+        .iter()
+        .all(|(key, value)| claim.label(key) == Some(&**value))
 }
 
 fn too_many(what: &str, found: usize, limit: usize) -> Result<(), Rejection> {

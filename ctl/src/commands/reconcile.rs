@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use allocator::name::Name;
-use allocator::owners::RELEASE_BLOCKS_MAX;
 use api::fields::Labels;
 use api::requests::{HoldingRef, OwnerRelease, OwnersReconcile, ReconcileScope};
 use api::views::{OwnerReleased, Reconciled, ReleasedHolding};
@@ -18,6 +17,9 @@ use crate::clock;
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{self, column, printable, table};
+
+/// Holdings in one request: with the longest names they stay within the server's bound on bodies.
+const HOLDINGS_A_STEP: usize = 1_000;
 
 /// What `--report` writes and `--apply` reads. The API's own answer is read too.
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,8 +125,7 @@ async fn apply(context: &Context, asked: &Reconcile, path: &Path) -> Result<(), 
         already_ended: 0,
         revision: report.reconciled.revision,
     };
-    let most = usize::try_from(RELEASE_BLOCKS_MAX).unwrap_or(usize::MAX);
-    for part in holdings.chunks(most) {
+    for part in holdings.chunks(HOLDINGS_A_STEP) {
         let request = OwnerRelease {
             holdings: Some(part.iter().map(holding).collect()),
             ..OwnerRelease::default()

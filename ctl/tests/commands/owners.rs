@@ -170,12 +170,12 @@ async fn a_live_set_is_read_from_a_file_and_its_report_applied() {
     let line = format!("reconcile -f {live} --prefix node-1 --epoch 5 --dry-run --report {report}");
     let outcome = acme(&node, &line).await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    expect_test::expect![[r"
-        WHAT      OWNER     CLAIM  BLOCK                  GENERATION
-        released  node-1/y  b      10.0.0.1/32            7
-        suspect   node-1/x         2 blocks, 1 sightings
-        missing   node-1/z
-    "]]
+    expect_test::expect![[r#"
+        WHAT       OWNER      CLAIM   BLOCK                   GENERATION
+        released   node-1/y   b       10.0.0.1/32             7
+        suspect    node-1/x   -       2 blocks, 1 sightings   -
+        missing    node-1/z   -       -                       -
+    "#]]
     .assert_eq(&outcome.stdout);
     assert!(
         outcome

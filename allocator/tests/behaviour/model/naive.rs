@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use allocator::command::{ClaimSpec, Operation, Range, Strategy};
 use allocator::life::{ClaimLife, PoolLife, ReclaimPolicy};
+use allocator::name::Owner;
 use allocator::prefix::{Family, Prefix, address_number, address_of_number};
 
 /// Holdings that have ended: name and generation, and the block.
@@ -487,13 +488,13 @@ impl Model {
     fn held_by(
         &mut self,
         name: &str,
-        owner: Option<String>,
+        owner: Option<&str>,
         generation: Option<u64>,
         current: &BTreeMap<String, u64>,
     ) -> Result<&mut ModelClaim, &'static str> {
         let claim = self.claims.iter_mut().find(|claim| claim.name == name);
         let claim = claim.ok_or("no claim")?;
-        if claim.owner != owner {
+        if claim.owner.as_deref() != owner {
             return Err("not the holder");
         }
         match generation {
@@ -507,7 +508,7 @@ impl Model {
         confirm: &allocator::command::ClaimConfirm,
         current: &BTreeMap<String, u64>,
     ) -> Result<Prefix, &'static str> {
-        let owner = confirm.owner.as_ref().map(ToString::to_string);
+        let owner = confirm.owner.as_ref().map(Owner::as_str);
         let claim = self.held_by(confirm.name.as_str(), owner, confirm.generation, current)?;
         claim.in_use = true;
         Ok(claim.block)
@@ -518,7 +519,7 @@ impl Model {
         renew: &allocator::command::ClaimRenew,
         current: &BTreeMap<String, u64>,
     ) -> Result<Prefix, &'static str> {
-        let owner = renew.owner.as_ref().map(ToString::to_string);
+        let owner = renew.owner.as_ref().map(Owner::as_str);
         let claim = self
             .held_by(renew.name.as_str(), owner, renew.generation, current)?
             .clone();

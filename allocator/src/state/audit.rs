@@ -207,6 +207,11 @@ impl State {
                 Some((parent, hold)) => self.child_is_sound(id, pool, parent, hold),
             };
             check(sound, 3, || format!("pool {}", pool.spec.name))?;
+            let revisions =
+                pool.created_revision <= pool.revision && pool.revision <= self.meta.revision;
+            check(revisions, 8, || {
+                format!("revision of pool {}", pool.spec.name)
+            })?;
         }
         for (id, hold) in self.tables.holds.iter() {
             if let Holder::Child { pool } = hold.holder {

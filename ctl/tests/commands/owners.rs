@@ -167,8 +167,9 @@ async fn a_live_set_is_read_from_a_file_and_its_report_applied() {
         let body = body.unwrap_or_else(|| panic!("{asked:?}"));
         serde_json::from_str::<Value>(&body).unwrap()
     };
-    let line = format!("reconcile -f {live} --prefix node-1 --epoch 5 --dry-run --report {report}");
-    let outcome = acme(&node, &line).await;
+    let words =
+        format!("reconcile -f {live} --prefix node-1 --epoch 5 --dry-run --report {report}");
+    let outcome = acme(&node, &words).await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     expect_test::expect![[r#"
         WHAT       OWNER      CLAIM   BLOCK                   GENERATION
@@ -194,10 +195,10 @@ async fn a_live_set_is_read_from_a_file_and_its_report_applied() {
         json!({ "tenant": "other", "space": "default", "cidr": "10.0.0.1/32", "generation": 7 });
     assert_eq!(sent(RELEASE), json!({ "holdings": [holding] }));
 
-    let line = format!(
+    let words = format!(
         "reconcile -f {live} --claims --label a=b --label c=d --grace 120 --release-at-most 9 --as-of 3 --yes"
     );
-    let outcome = acme(&node, &line).await;
+    let outcome = acme(&node, &words).await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let mut asked = sent(RECONCILE);
     assert!(

@@ -86,6 +86,7 @@ impl State {
         self.audit_usage()?;
         self.audit_indexes()?;
         self.audit_life()?;
+        self.audit_owners()?;
         self.audit_suspects()?;
         self.audit_events()?;
         self.audit_texts()?;

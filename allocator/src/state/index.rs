@@ -160,6 +160,7 @@ impl Index {
         {
             return Err("two pools of a tenant have one name");
         }
+        self.owners.pool_add(tables, id, pool)?;
         let usage = self.usage_mut(pool.tenant).ok_or("a pool has no tenant")?;
         usage.pools = usage.pools.saturating_add(1);
         put(&mut self.pools, id, Box::new(PoolIndex::new(pool)));
@@ -181,6 +182,7 @@ impl Index {
     pub(super) fn pool_remove(&mut self, tables: &Tables, id: PoolId, pool: &Pool) {
         let removed = self.pool_names.remove(pool_key(pool), tables.pool_keys());
         assert!(removed == Some(id), "a pool is indexed by its name");
+        self.owners.pool_remove(tables, id, pool);
         let index = self.pools.get_mut(place(id)).and_then(Option::take);
         let available = index.map(|index| (index.available(), index.total));
         assert!(
@@ -376,7 +378,7 @@ impl Index {
             }
             self.claims = self.claims.saturating_add(1);
         }
-        self.owners.add(tables, id, hold)?;
+        self.owners.hold_add(tables, id, hold)?;
         self.life.add(tables, id, hold)
     }
 
@@ -388,7 +390,7 @@ impl Index {
             assert!(removed == Some(id), "a claim is indexed by its name");
             self.claims = self.claims.saturating_sub(1);
         }
-        self.owners.remove(tables, id, hold);
+        self.owners.hold_remove(tables, id, hold);
         self.life.remove(tables, id, hold);
     }
 

@@ -9,7 +9,6 @@ use crate::answer::Rejection;
 use crate::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
 use crate::name::{Name, Owner};
 use crate::ordered::Key;
-use crate::owners::OwnerMatch;
 use crate::prefix::{Address, Family, Prefix};
 use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, TenantId};
 use crate::view::{AllocationView, ClaimView, Page, PoolView, TenantView};
@@ -108,7 +107,14 @@ impl State {
         limit: usize,
     ) -> Result<Page<PoolView, Name>, Rejection> {
         let mut pager = Pager::new(limit);
-        let mut ids = self.pools_after(self.tenant_find(tenant)?, after);
+        let tenant = self.tenant_find(tenant)?;
+        let mut ids: Box<dyn Iterator<Item = PoolId>> = match self.few_owned_pools(tenant, filter) {
+            Some(few) => Box::new(few.into_iter().filter(move |id| {
+                let name = &self.tables.pool(*id).spec.name;
+                after.is_none_or(|after| name > after)
+            })),
+            None => Box::new(self.pools_after(tenant, after)),
+        };
         let more = loop {
             match ids.next() {
                 None => break false,
@@ -199,7 +205,8 @@ impl State {
     ) -> Result<Page<ClaimView, Name>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let key = Key::text(u64::from(tenant), after.map_or("", Name::as_str));
-        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned(tenant, filter) {
+        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned_claims(tenant, filter)
+        {
             Some(few) => Box::new(few.into_iter().filter(move |id| {
                 let name = self.tables.hold(*id).claim().map(|claim| &claim.name);
                 after.is_none_or(|after| name > Some(after))
@@ -223,24 +230,6 @@ impl State {
             pager.row(claim.name.clone(), item);
         };
         Ok(pager.page(more))
-    }
-
-    /// The claims of the owners that a filter names, by name, where they are no more than one call may
-    /// examine; `None` where they are, or where it names no owner.
-    fn few_owned(&self, tenant: TenantId, filter: &ClaimFilter) -> Option<Vec<HoldId>> {
-        let owners = match (&filter.owner, &filter.owner_prefix) {
-            (Some(owner), _) => OwnerMatch::Exact(owner.clone()),
-            (None, Some(prefix)) => OwnerMatch::Prefix(prefix.clone()),
-            (None, None) => return None,
-        };
-        let owned = self.owned_holds(tenant, &owners);
-        let mut ids: Vec<HoldId> = owned.take(LIST_ROWS_MAX.saturating_add(1)).collect();
-        if ids.len() > LIST_ROWS_MAX {
-            return None;
-        }
-        let name = |id: &HoldId| self.tables.hold(*id).claim().map(|claim| &claim.name);
-        ids.sort_unstable_by(|one, other| name(one).cmp(&name(other)));
-        Some(ids)
     }
 
     fn claim_passes(&self, hold: &Hold, claim: &Claim, filter: &ClaimFilter) -> bool {
@@ -274,6 +263,21 @@ impl State {
     ) -> Result<Page<AllocationView, AllocationKey>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let mut pager = Pager::new(limit);
+        if let Some(few) = self.few_owned_allocations(tenant, filter, after) {
+            let mut few = few.into_iter();
+            let more = loop {
+                let Some(id) = few.next() else { break false };
+                if pager.is_full() {
+                    break true;
+                }
+                let hold = self.tables.hold(id);
+                let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
+                    && self.allocation_passes(hold, filter);
+                let item = passes.then(|| self.allocation_view(id));
+                pager.row(self.allocation_key(hold), item);
+            };
+            return Ok(pager.page(more));
+        }
         let begun =
             after.and_then(|key| Some((self.pool_find(tenant, &key.pool)?, Some(key.cidr))));
         let rest = self

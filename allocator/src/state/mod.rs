@@ -30,8 +30,8 @@
 
 mod audit;
 mod audit_life;
+mod audit_owners;
 mod audit_pools;
-mod audit_suspects;
 mod batch;
 mod cascade;
 mod choose;
@@ -46,6 +46,7 @@ mod layout;
 mod life;
 mod life_index;
 mod list;
+mod list_owned;
 mod lookup;
 mod owner_index;
 mod owner_release;

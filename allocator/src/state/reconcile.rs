@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use crate::answer::{Outcome, Rejection};
 use crate::name::Labels;
 use crate::ordered::Key;
-use crate::owners::RELEASE_BLOCKS_MAX;
+use crate::owners::{OwnerMatch, RELEASE_BLOCKS_MAX};
 use crate::prefix::Prefix;
 use crate::reconcile::{
     LIVE_MAX, Live, Reconcile, Reconciled, ReleasedHolding, SCOPE_IDLE_MS, SCOPES_MAX,
@@ -108,7 +108,7 @@ impl State {
             Live::Owners(owners) => {
                 let holds_nothing = |owner: &&crate::name::Owner| {
                     let index = &self.index.owners;
-                    let mut holds = index.of_owner(&self.tables, tenant, owner);
+                    let mut holds = index.held.of_owner(&self.tables, tenant, owner);
                     holds.next().is_none()
                 };
                 let missing = owners.iter().filter(holds_nothing);
@@ -211,7 +211,7 @@ impl State {
     ) -> Box<dyn Iterator<Item = HoldId> + 's> {
         match scope {
             Scope::OwnerPrefix(prefix) => {
-                Box::new(self.index.owners.under(&self.tables, tenant, prefix))
+                self.owned_holds(tenant, &OwnerMatch::Prefix(prefix.clone()))
             }
             Scope::Labels(labels) => {
                 let first = Key::text(u64::from(tenant), "");

@@ -13,7 +13,6 @@ use crate::record::{
 use super::ended_index::{ENDED_MASK, ended_id};
 use super::index::{claim_key, pool_key, tenant_key};
 use super::life_index::{due_key, end_key, kept_key, kept_name_key};
-use super::owner_index::owner_key;
 use super::suspect_index::{scope_key, suspect_key};
 
 /// See the module.
@@ -108,10 +107,6 @@ impl Tables {
 
     pub(super) fn kept_name_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {
         |id| kept_name_key(self.hold(id))
-    }
-
-    pub(super) fn owner_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {
-        |id| owner_key(id, self.hold(id))
     }
 
     pub(super) fn scope_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {

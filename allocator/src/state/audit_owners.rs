@@ -1,14 +1,43 @@
-//! Recomputing what declared live sets left behind.
+//! Recomputing what owners have, and what declared live sets left behind.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 
 use crate::ordered::Key;
+use crate::record::{Claim, Hold};
 
 use super::State;
 use super::audit::{AuditFailure, audit_index, check};
 
 impl State {
+    /// Invariant 7 for the index of owners.
+    pub(super) fn audit_owners(&self) -> Result<(), AuditFailure> {
+        let (index, tables) = (&self.index.owners, &self.tables);
+        let is_owned = |hold: &Hold| hold.claim().and_then(Claim::owner).is_some();
+        let holds = |kept: bool| {
+            let holds = tables.holds.iter();
+            let of_part = holds.filter(|(_, hold)| is_owned(hold) && hold.kept().is_some() == kept);
+            of_part.map(|(id, _)| id).collect::<BTreeSet<u32>>()
+        };
+        let pools = tables.pools.iter();
+        let pools = pools.filter(|(_, pool)| pool.spec.owner.is_some());
+        let parts = [
+            ("what owners hold", &index.held, holds(false)),
+            ("what is kept for owners", &index.kept, holds(true)),
+            (
+                "owners' pools",
+                &index.pools,
+                pools.map(|(id, _)| id).collect(),
+            ),
+        ];
+        for (name, part, records) in parts {
+            let ids = part.after(tables, Key::number(0));
+            audit_index(name, ids, |id| part.key(tables, id), &records)?;
+        }
+        Ok(())
+    }
+
     /// Invariant 16, and 7 for the indexes of scopes and suspects.
     pub(super) fn audit_suspects(&self) -> Result<(), AuditFailure> {
         let (index, tables) = (&self.index.suspects, &self.tables);

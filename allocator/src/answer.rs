@@ -11,6 +11,7 @@ use crate::count::Count;
 use crate::name::Name;
 use crate::owners::OwnerReleased;
 use crate::prefix::{Family, Prefix};
+use crate::reconcile::Reconciled;
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
 /// The answer to one command.
@@ -65,6 +66,8 @@ pub enum Outcome {
     AllocationReclaimed(Box<AllocationView>),
     /// What an owner held was given back.
     OwnerReleased(Box<OwnerReleased>),
+    /// A live set was taken note of, and what others held given back.
+    Reconciled(Box<Reconciled>),
     /// What was due has been done.
     Expired(Swept),
     /// The log's clock was moved: by so many milliseconds in all since the cluster was formed.
@@ -298,6 +301,20 @@ pub enum Rejection {
         largest_free_prefix_length: Option<u8>,
         /// The figures are the whole pool's, but the block was to lie within some ranges of it.
         within: bool,
+    },
+    /// A live set is older than the last one of its scope.
+    EpochStale {
+        /// The epoch given.
+        given: u64,
+        /// The last one that was accepted.
+        current: u64,
+    },
+    /// A live set would release more blocks than its caller expects.
+    TooManySuspects {
+        /// How many.
+        count: u64,
+        /// How many it expects at most.
+        limit: u64,
     },
     /// More than one command may touch or hold.
     TooMany {

@@ -17,6 +17,7 @@ use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::owners::OwnerRelease;
 use crate::prefix::{Address, Family, Prefix};
+use crate::reconcile::Reconcile;
 
 /// Priority of a pool that states none.
 pub const PRIORITY_DEFAULT: u16 = 100;
@@ -129,6 +130,8 @@ pub enum Command {
     AllocationReclaim(AllocationReclaim),
     /// Gives back what an owner holds, or some holdings.
     OwnerRelease(Box<OwnerRelease>),
+    /// Declares who is there, and gives back what others hold.
+    OwnersReconcile(Box<Reconcile>),
     /// Does what the log's clock says is due: leases that are over, or soon will be, and blocks whose
     /// grace is over. The earliest first; what is left is done by the next one.
     Expire {

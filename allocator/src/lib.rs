@@ -34,6 +34,7 @@ pub mod owners;
 mod paged;
 pub mod pages;
 pub mod prefix;
+pub mod reconcile;
 mod record;
 pub mod state;
 pub mod view;

@@ -18,7 +18,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::paged::{Leaf, Paged};
-use crate::record::{Content, Ended, Event, Hold, Meta, Pool, Tenant, table};
+use crate::record::{Content, Ended, Event, Hold, Meta, Pool, ScopeRecord, Suspect, Tenant, table};
 
 /// The name of a page: its table, and its place in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub(crate) enum Body {
     Texts(Arc<TextLeaf>),
     Events(Arc<EventLeaf>),
     Ended(Arc<EndedLeaf>),
+    Scopes(Arc<ScopeLeaf>),
+    Suspects(Arc<SuspectLeaf>),
 }
 
 /// Records of a page, by table: so many that a page of ordinary records stays below 16 KiB.
@@ -57,6 +59,8 @@ pub(crate) mod size {
     pub(crate) const TEXTS: usize = 32;
     pub(crate) const EVENTS: usize = 64;
     pub(crate) const ENDED: usize = 16;
+    pub(crate) const SCOPES: usize = 32;
+    pub(crate) const SUSPECTS: usize = 32;
 }
 
 pub(crate) type TenantLeaf = Leaf<Tenant, { size::TENANTS }>;
@@ -66,6 +70,8 @@ pub(crate) type HoldLeaf = Leaf<Hold, { size::HOLDS }>;
 pub(crate) type TextLeaf = Leaf<Arc<str>, { size::TEXTS }>;
 pub(crate) type EventLeaf = Leaf<Event, { size::EVENTS }>;
 pub(crate) type EndedLeaf = Leaf<Ended, { size::ENDED }>;
+pub(crate) type ScopeLeaf = Leaf<ScopeRecord, { size::SCOPES }>;
+pub(crate) type SuspectLeaf = Leaf<Suspect, { size::SUSPECTS }>;
 
 impl<T: Serialize, const N: usize> Serialize for Leaf<T, N> {
     /// The records with their places; vacant places are not written.
@@ -115,6 +121,8 @@ pub struct Cut {
     pub(crate) texts: Paged<Arc<str>, { size::TEXTS }>,
     pub(crate) events: Paged<Event, { size::EVENTS }>,
     pub(crate) ended: Paged<Ended, { size::ENDED }>,
+    pub(crate) scopes: Paged<ScopeRecord, { size::SCOPES }>,
+    pub(crate) suspects: Paged<Suspect, { size::SUSPECTS }>,
 }
 
 impl Cut {
@@ -162,6 +170,13 @@ impl Cut {
             .chain(changes(table::TEXTS, &self.texts, epoch, Body::Texts))
             .chain(changes(table::EVENTS, &self.events, epoch, Body::Events))
             .chain(changes(table::ENDED, &self.ended, epoch, Body::Ended))
+            .chain(changes(table::SCOPES, &self.scopes, epoch, Body::Scopes))
+            .chain(changes(
+                table::SUSPECTS,
+                &self.suspects,
+                epoch,
+                Body::Suspects,
+            ))
     }
 }
 

@@ -176,6 +176,8 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<requests::OwnerRelease>(&mut schemas, "OwnerRelease");
     add::<requests::HoldingRef>(&mut schemas, "HoldingRef");
     add::<views::OwnerReleased>(&mut schemas, "OwnerReleased");
+    add::<requests::OwnersReconcile>(&mut schemas, "OwnersReconcile");
+    add::<views::Reconciled>(&mut schemas, "Reconciled");
     add::<views::Tenant>(&mut schemas, "Tenant");
     add::<views::Pool>(&mut schemas, "Pool");
     add::<views::PoolDeletion>(&mut schemas, "PoolDeletion");

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::problem::{Problem, Viewer};
 use crate::views::{
     self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, OwnerReleased, Pool, PoolCascaded,
-    Tenant,
+    Reconciled, Tenant,
 };
 
 /// A mutation that was done.
@@ -38,6 +38,8 @@ pub enum Body {
     Clock(ClockAdvanced),
     /// What an owner gave back.
     OwnerReleased(OwnerReleased),
+    /// What came of a live set.
+    Reconciled(Reconciled),
     /// What came of a batch.
     Batch(Batch),
     /// Nothing but that it was done.
@@ -70,6 +72,14 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
         Outcome::AllocationReclaimed(view) => {
             let allocation = Allocation::of(view, viewer);
             (200, Body::Allocation(Box::new(allocation)))
+        }
+        Outcome::Reconciled(reconciled) => {
+            let own = match viewer {
+                Viewer::Tenant(own) => Some(own),
+                Viewer::Admin => None,
+            };
+            let reconciled = Reconciled::of(reconciled, own, revision);
+            (200, Body::Reconciled(reconciled))
         }
         Outcome::PoolCascaded(cascaded) => {
             let cascaded = PoolCascaded::of(cascaded, revision);

@@ -222,6 +222,11 @@ fn rejections() -> Vec<Rejection> {
             largest_free_prefix_length: None,
             within: false,
         },
+        Rejection::EpochStale {
+            given: 4,
+            current: 5,
+        },
+        Rejection::TooManySuspects { count: 7, limit: 3 },
         Rejection::TooMany {
             what: "cidrs".to_owned(),
             count: 300,
@@ -358,6 +363,12 @@ fn every_refusal_has_its_status_code_sentence_and_facts() {
         507 pool_exhausted
             The pool p of tenant acme has no free /32: nothing is free.
             {"free":"0","pool":"p","prefixLength":32,"tenant":"acme"}
+        412 epoch_stale
+            Epoch 4 is older than the last one of the scope, 5.
+            {"current":5,"given":4}
+        409 too_many_suspects
+            7 blocks would be released; the caller expects 3 at most.
+            {"count":7,"limit":3}
         409 too_many
             There would be 300 cidrs; 256 are allowed.
             {"count":300,"limit":256,"what":"cidrs"}

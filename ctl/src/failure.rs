@@ -251,6 +251,7 @@ mod tests {
             5 address_taken
             5 pool_draining
             5 too_many
+            5 too_many_suspects
             5 member_exists
             5 membership_refused
             5 version_refused
@@ -258,6 +259,7 @@ mod tests {
             4 compacted
             5 revision_mismatch
             5 generation_stale
+            5 epoch_stale
             6 too_large
             6 unsupported_media_type
             6 invalid_field

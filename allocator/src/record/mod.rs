@@ -11,6 +11,7 @@ mod labels;
 mod life;
 mod meta;
 mod pool;
+mod suspect;
 mod tenant;
 
 pub(crate) use ended::{Ended, EndedHolder};
@@ -20,6 +21,7 @@ pub(crate) use labels::PackedLabels;
 pub(crate) use life::{Kept, Lease, Life, Past, ms};
 pub(crate) use meta::Meta;
 pub(crate) use pool::{Content, Pool, PoolBlock};
+pub(crate) use suspect::{ScopeRecord, Suspect};
 pub(crate) use tenant::Tenant;
 
 /// Number of a tenant's record.
@@ -28,6 +30,10 @@ pub(crate) type TenantId = u32;
 pub(crate) type PoolId = u32;
 /// Number of a hold's record.
 pub(crate) type HoldId = u32;
+/// Number of the record of a scope of live sets.
+pub(crate) type ScopeId = u32;
+/// Number of a suspect's record.
+pub(crate) type SuspectId = u32;
 
 /// The numbers of the tables, in pages and in the digest.
 pub(crate) mod table {
@@ -39,4 +45,6 @@ pub(crate) mod table {
     pub(crate) const TEXTS: u8 = 5;
     pub(crate) const EVENTS: u8 = 6;
     pub(crate) const ENDED: u8 = 7;
+    pub(crate) const SCOPES: u8 = 8;
+    pub(crate) const SUSPECTS: u8 = 9;
 }

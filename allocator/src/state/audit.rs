@@ -87,6 +87,8 @@ impl State {
         self.audit_indexes()?;
         self.audit_pool_indexes()?;
         self.audit_life()?;
+        self.audit_owners()?;
+        self.audit_suspects()?;
         self.audit_events()?;
         self.audit_texts()?;
         check(self.sum_now() == self.sum_of_records(), 11, || {
@@ -207,6 +209,11 @@ impl State {
                 Some((parent, hold)) => self.child_is_sound(id, pool, parent, hold),
             };
             check(sound, 3, || format!("pool {}", pool.spec.name))?;
+            let revisions =
+                pool.created_revision <= pool.revision && pool.revision <= self.meta.revision;
+            check(revisions, 8, || {
+                format!("revision of pool {}", pool.spec.name)
+            })?;
         }
         for (id, hold) in self.tables.holds.iter() {
             if let Holder::Child { pool } = hold.holder {

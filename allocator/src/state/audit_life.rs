@@ -13,7 +13,7 @@ use super::audit::{AuditFailure, audit_index, check};
 use super::views::count;
 
 impl State {
-    /// Invariant 13, and 7 for the indexes of kept blocks, of what is due and of owners.
+    /// Invariant 13, and 7 for the indexes of kept blocks and of what is due.
     pub(super) fn audit_life(&self) -> Result<(), AuditFailure> {
         let (life, tables) = (&self.index.life, &self.tables);
         for (_, hold) in tables.holds.iter() {
@@ -51,16 +51,6 @@ impl State {
             life.ends.after(lowest, tables.end_keys()),
             tables.end_keys(),
             &due,
-        )?;
-        let owned = self.holds_that(|hold| {
-            let claim = hold.claim().filter(|_| hold.kept().is_none());
-            claim.is_some_and(|claim| claim.owner().is_some())
-        });
-        audit_index(
-            "owners",
-            self.index.owners.holds.after(lowest, tables.owner_keys()),
-            tables.owner_keys(),
-            &owned,
         )?;
         for id in &kept {
             let generation = tables.hold(*id).generation;

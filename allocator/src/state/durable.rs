@@ -31,6 +31,8 @@ impl State {
             texts: self.tables.texts.paged(),
             events: self.tables.events.paged(),
             ended: self.tables.ended.paged(),
+            scopes: self.tables.scopes.paged(),
+            suspects: self.tables.suspects.paged(),
         }
     }
 
@@ -88,6 +90,12 @@ impl State {
                 tables.events.leaf_insert(key.index, owned(leaf))
             }
             (table::ENDED, Body::Ended(leaf)) => tables.ended.leaf_insert(key.index, owned(leaf)),
+            (table::SCOPES, Body::Scopes(leaf)) => {
+                tables.scopes.leaf_insert(key.index, owned(leaf))
+            }
+            (table::SUSPECTS, Body::Suspects(leaf)) => {
+                tables.suspects.leaf_insert(key.index, owned(leaf))
+            }
             _ => None,
         }
     }
@@ -126,6 +134,13 @@ impl State {
         sum_table(&mut digester, &mut sum, table::TEXTS, tables.texts.iter());
         sum_table(&mut digester, &mut sum, table::EVENTS, tables.events.iter());
         sum_table(&mut digester, &mut sum, table::ENDED, tables.ended.iter());
+        sum_table(&mut digester, &mut sum, table::SCOPES, tables.scopes.iter());
+        sum_table(
+            &mut digester,
+            &mut sum,
+            table::SUSPECTS,
+            tables.suspects.iter(),
+        );
         sum
     }
 
@@ -176,6 +191,15 @@ impl State {
                 return Err("a block is held for a child pool that is not there");
             }
             index.hold_add(tables, id, hold)?;
+        }
+        for (id, scope) in tables.scopes.iter() {
+            if tables.tenants.get(scope.tenant).is_none() {
+                return Err("a scope has no tenant");
+            }
+            index.suspects.scope_add(tables, id, scope)?;
+        }
+        for (id, suspect) in tables.suspects.iter() {
+            index.suspects.suspect_add(tables, id, suspect)?;
         }
         for (_, event) in tables.events.iter() {
             refer(&event.texts())?;

@@ -22,6 +22,7 @@ use super::owner_index::OwnerIndex;
 use super::pool_fields;
 use super::pool_index::{PoolIndex, minus, plus};
 use super::select::SelectorIndex;
+use super::suspect_index::SuspectIndex;
 use super::tables::Tables;
 
 /// See the module.
@@ -41,6 +42,7 @@ pub(super) struct Index {
     pub(super) ended: EndedIndex,
     pub(super) life: LifeIndex,
     pub(super) owners: OwnerIndex,
+    pub(super) suspects: SuspectIndex,
     /// Blocks of root pools.
     pub(super) roots: BTreeMap<(TenantId, Name, Prefix), PoolId>,
     /// Claims of all tenants.
@@ -164,6 +166,7 @@ impl Index {
         {
             return Err("two pools of a tenant have one name");
         }
+        self.owners.pool_add(tables, id, pool)?;
         let usage = self.usage_mut(pool.tenant).ok_or("a pool has no tenant")?;
         usage.pools = usage.pools.saturating_add(1);
         put(&mut self.pools, id, Box::new(PoolIndex::new(pool)));
@@ -187,6 +190,7 @@ impl Index {
     pub(super) fn pool_remove(&mut self, tables: &Tables, id: PoolId, pool: &Pool) {
         let removed = self.pool_names.remove(pool_key(pool), tables.pool_keys());
         assert!(removed == Some(id), "a pool is indexed by its name");
+        self.owners.pool_remove(tables, id, pool);
         let index = self.pools.get_mut(place(id)).and_then(Option::take);
         let available = index.map(|index| (index.available(), index.total));
         assert!(
@@ -401,7 +405,7 @@ impl Index {
             }
             self.claims = self.claims.saturating_add(1);
         }
-        self.owners.add(tables, id, hold)?;
+        self.owners.hold_add(tables, id, hold)?;
         self.life.add(tables, id, hold)
     }
 
@@ -413,7 +417,7 @@ impl Index {
             assert!(removed == Some(id), "a claim is indexed by its name");
             self.claims = self.claims.saturating_sub(1);
         }
-        self.owners.remove(tables, id, hold);
+        self.owners.hold_remove(tables, id, hold);
         self.life.remove(tables, id, hold);
     }
 

@@ -9,7 +9,6 @@ use crate::answer::Rejection;
 use crate::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
 use crate::name::{Name, Owner};
 use crate::ordered::Key;
-use crate::owners::OwnerMatch;
 use crate::prefix::{Address, Family, Prefix};
 use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, TenantId};
 use crate::view::{AllocationView, ClaimView, Page, PoolView, TenantView};
@@ -108,7 +107,14 @@ impl State {
         limit: usize,
     ) -> Result<Page<PoolView, Name>, Rejection> {
         let mut pager = Pager::new(limit);
-        let mut ids = self.pools_after(self.tenant_find(tenant)?, after);
+        let tenant = self.tenant_find(tenant)?;
+        let mut ids: Box<dyn Iterator<Item = PoolId>> = match self.few_owned_pools(tenant, filter) {
+            Some(few) => Box::new(few.into_iter().filter(move |id| {
+                let name = &self.tables.pool(*id).spec.name;
+                after.is_none_or(|after| name > after)
+            })),
+            None => Box::new(self.pools_after(tenant, after)),
+        };
         let more = loop {
             match ids.next() {
                 None => break false,
@@ -205,7 +211,8 @@ impl State {
     ) -> Result<Page<ClaimView, Name>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let key = Key::text(u64::from(tenant), after.map_or("", Name::as_str));
-        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned(tenant, filter) {
+        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned_claims(tenant, filter)
+        {
             Some(few) => Box::new(few.into_iter().filter(move |id| {
                 let name = self.tables.hold(*id).claim().map(|claim| &claim.name);
                 after.is_none_or(|after| name > Some(after))
@@ -229,24 +236,6 @@ impl State {
             pager.row(claim.name.clone(), item);
         };
         Ok(pager.page(more))
-    }
-
-    /// The claims of the owners that a filter names, by name, where they are no more than one call may
-    /// examine; `None` where they are, or where it names no owner.
-    fn few_owned(&self, tenant: TenantId, filter: &ClaimFilter) -> Option<Vec<HoldId>> {
-        let owners = match (&filter.owner, &filter.owner_prefix) {
-            (Some(owner), _) => OwnerMatch::Exact(owner.clone()),
-            (None, Some(prefix)) => OwnerMatch::Prefix(prefix.clone()),
-            (None, None) => return None,
-        };
-        let owned = self.owned_holds(tenant, &owners);
-        let mut ids: Vec<HoldId> = owned.take(LIST_ROWS_MAX.saturating_add(1)).collect();
-        if ids.len() > LIST_ROWS_MAX {
-            return None;
-        }
-        let name = |id: &HoldId| self.tables.hold(*id).claim().map(|claim| &claim.name);
-        ids.sort_unstable_by(|one, other| name(one).cmp(&name(other)));
-        Some(ids)
     }
 
     fn claim_passes(&self, hold: &Hold, claim: &Claim, filter: &ClaimFilter) -> bool {
@@ -281,6 +270,21 @@ impl State {
     ) -> Result<Page<AllocationView, AllocationKey>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
         let mut pager = Pager::new(limit);
+        if let Some(few) = self.few_owned_allocations(tenant, filter, after) {
+            let mut few = few.into_iter();
+            let more = loop {
+                let Some(id) = few.next() else { break false };
+                if pager.is_full() {
+                    break true;
+                }
+                let hold = self.tables.hold(id);
+                let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
+                    && self.allocation_passes(tenant, hold, filter);
+                let item = passes.then(|| self.allocation_view(id));
+                pager.row(self.allocation_key(tenant, id), item);
+            };
+            return Ok(pager.page(more));
+        }
         let own = match after {
             None => None,
             Some(AllocationKey::Own { pool, cidr }) => Some((pool, *cidr)),
@@ -334,7 +338,7 @@ impl State {
             }
             let hold = self.tables.hold(id);
             let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
-                && self.allocation_passes(hold, filter);
+                && self.allocation_passes(tenant, hold, filter);
             let item = passes.then(|| self.allocation_view(id));
             pager.row(AllocationKey::Foreign { cidr, hold: id }, item);
         }
@@ -349,7 +353,10 @@ impl State {
         filter: &AllocationFilter,
         pager: &mut Pager<AllocationView, AllocationKey>,
     ) -> ControlFlow<()> {
-        let name = &self.tables.pool(pool).spec.name;
+        let (tenant, name) = {
+            let pool = self.tables.pool(pool);
+            (pool.tenant, &pool.spec.name)
+        };
         for trie in &self.pool_index(pool).tries {
             trie.holds_from(&self.index.nodes, after.map(Prefix::first), &mut |id| {
                 let hold = self.tables.hold(id);
@@ -360,7 +367,7 @@ impl State {
                     return ControlFlow::Break(());
                 }
                 let item = self
-                    .allocation_passes(hold, filter)
+                    .allocation_passes(tenant, hold, filter)
                     .then(|| self.allocation_view(id));
                 pager.row(
                     AllocationKey::Own {
@@ -375,12 +382,17 @@ impl State {
         ControlFlow::Continue(())
     }
 
-    fn allocation_passes(&self, hold: &Hold, filter: &AllocationFilter) -> bool {
+    /// Whether an allocation is one of those that are wanted. Owner and labels are the holder's own
+    /// affair: another tenant finds nothing by them.
+    fn allocation_passes(&self, viewer: TenantId, hold: &Hold, filter: &AllocationFilter) -> bool {
         let child = match &hold.holder {
-            Holder::Child { pool } => Some(&*self.tables.pool(*pool).spec),
+            Holder::Child { pool } => Some(self.tables.pool(*pool)),
             Holder::Claim(_) | Holder::Reservation { .. } => None,
         };
-        let claim = hold.claim();
+        let child = child
+            .filter(|child| child.tenant == viewer)
+            .map(|child| &*child.spec);
+        let claim = hold.claim().filter(|claim| claim.tenant == viewer);
         let owner = claim
             .and_then(Claim::owner)
             .or_else(|| child.and_then(|child| child.owner.as_ref()));

@@ -26,9 +26,11 @@
 //!     the share that its holds take of each.
 //! 15. All that a pool's policy withholds is reserved or, where it was held before, held; nothing else is
 //!     reserved. The holders that its policy would not have allowed are counted.
+//! 16. A suspect has its scope, a scope its tenant; neither was seen after now.
 
 mod audit;
 mod audit_life;
+mod audit_owners;
 mod audit_pools;
 mod batch;
 mod cascade;
@@ -46,6 +48,7 @@ mod layout;
 mod life;
 mod life_index;
 mod list;
+mod list_owned;
 mod lookup;
 mod map;
 mod owner_index;
@@ -58,11 +61,14 @@ mod pool_edit;
 mod pool_fields;
 mod pool_index;
 mod pool_life;
+mod reconcile;
 mod release;
 mod room;
 mod select;
 mod shares;
 mod store;
+mod suspect_index;
+mod suspect_store;
 mod tables;
 mod tenant;
 mod texts;
@@ -189,6 +195,7 @@ impl State {
             Command::ClaimRenew(renew) => self.claim_renew(who, renew),
             Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
             Command::OwnerRelease(release) => self.owner_release(who, release),
+            Command::OwnersReconcile(reconcile) => self.owners_reconcile(who, reconcile),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {

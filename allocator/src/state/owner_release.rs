@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use crate::answer::{Outcome, Rejection};
 use crate::name::Name;
 use crate::owners::{
-    HoldingRef, OwnedBefore, OwnerHoldings, OwnerMatch, OwnerRelease, OwnerReleased, PoolTally,
+    HoldingRef, OwnedBefore, OwnerHoldings, OwnerRelease, OwnerReleased, PoolTally,
     RELEASE_BLOCKS_MAX,
 };
 use crate::prefix::Prefix;
@@ -80,19 +80,6 @@ impl State {
             already_ended: 0,
             remaining,
         })
-    }
-
-    /// What claims of those owners hold, in no order that matters.
-    pub(super) fn owned_holds<'s>(
-        &'s self,
-        tenant: TenantId,
-        owners: &'s OwnerMatch,
-    ) -> Box<dyn Iterator<Item = HoldId> + 's> {
-        let index = &self.index.owners;
-        match owners {
-            OwnerMatch::Exact(owner) => Box::new(index.of_owner(&self.tables, tenant, owner)),
-            OwnerMatch::Prefix(prefix) => Box::new(index.under(&self.tables, tenant, prefix)),
-        }
     }
 
     fn listed_plan(

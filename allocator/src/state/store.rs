@@ -17,6 +17,7 @@ use crate::view::EventKind;
 
 use super::State;
 use super::history::low_half;
+use super::suspect_store::SuspectUndo;
 use super::texts::id_of;
 
 /// Who asked for a change.
@@ -40,6 +41,7 @@ pub(super) enum Undo {
     HoldRemoved(HoldId, Hold),
     HoldReplaced(HoldId, Hold),
     TextRemoved(u32, Arc<str>),
+    Suspects(SuspectUndo),
     EventPushed,
     EndedPushed,
 }
@@ -93,19 +95,19 @@ impl State {
         self.meta.generation
     }
 
-    fn digest_add<T: Serialize>(&mut self, table: u8, index: u64, record: &T) {
+    pub(super) fn digest_add<T: Serialize>(&mut self, table: u8, index: u64, record: &T) {
         self.sum = self
             .sum
             .wrapping_add(self.digester.record(table, index, record));
     }
 
-    fn digest_subtract<T: Serialize>(&mut self, table: u8, index: u64, record: &T) {
+    pub(super) fn digest_subtract<T: Serialize>(&mut self, table: u8, index: u64, record: &T) {
         self.sum = self
             .sum
             .wrapping_sub(self.digester.record(table, index, record));
     }
 
-    fn note(&mut self, undo: Undo) {
+    pub(super) fn note(&mut self, undo: Undo) {
         if let Some(journal) = &mut self.journal {
             journal.push(undo);
         }
@@ -476,6 +478,7 @@ impl State {
             Undo::HoldRemoved(id, hold) => self.hold_put(id, hold),
             Undo::HoldReplaced(id, hold) => self.hold_replace(id, hold),
             Undo::TextRemoved(place, text) => self.text_put(place, text),
+            Undo::Suspects(undo) => self.suspects_undo(undo),
             Undo::EventPushed => {
                 let event = self
                     .tables

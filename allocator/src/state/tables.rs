@@ -5,12 +5,15 @@ use alloc::sync::Arc;
 use crate::ordered::Key;
 use crate::paged::{Ring, Slab};
 use crate::pages::size;
-use crate::record::{Content, Ended, Event, Hold, HoldId, Pool, PoolId, Tenant, TenantId, TextId};
+use crate::record::{
+    Content, Ended, Event, Hold, HoldId, Pool, PoolId, ScopeId, ScopeRecord, Suspect, SuspectId,
+    Tenant, TenantId, TextId,
+};
 
 use super::ended_index::{ENDED_MASK, block_key, ended_id};
 use super::index::{claim_key, pool_key, tenant_key};
 use super::life_index::{due_key, end_key, kept_key, kept_name_key};
-use super::owner_index::owner_key;
+use super::suspect_index::{scope_key, suspect_key};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Tables {
     pub(super) texts: Slab<Arc<str>, { size::TEXTS }>,
     pub(super) events: Ring<Event, { size::EVENTS }>,
     pub(super) ended: Ring<Ended, { size::ENDED }>,
+    pub(super) scopes: Slab<ScopeRecord, { size::SCOPES }>,
+    pub(super) suspects: Slab<Suspect, { size::SUSPECTS }>,
 }
 
 impl Tables {
@@ -36,6 +41,16 @@ impl Tables {
 
     pub(super) fn hold(&self, id: HoldId) -> &Hold {
         self.holds.get(id).expect("an id of a hold leads to it")
+    }
+
+    pub(super) fn scope(&self, id: ScopeId) -> &ScopeRecord {
+        self.scopes.get(id).expect("an id of a scope leads to it")
+    }
+
+    pub(super) fn suspect(&self, id: SuspectId) -> &Suspect {
+        self.suspects
+            .get(id)
+            .expect("an id of a suspect leads to it")
     }
 
     /// An interned text.
@@ -103,8 +118,12 @@ impl Tables {
         |id| kept_name_key(self.hold(id))
     }
 
-    pub(super) fn owner_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {
-        |id| owner_key(id, self.hold(id))
+    pub(super) fn scope_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {
+        |id| scope_key(self.scope(id))
+    }
+
+    pub(super) fn suspect_keys<'t>(&'t self) -> impl Fn(u32) -> Key<'t> {
+        |id| suspect_key(self.suspect(id))
     }
 
     pub(super) fn due_keys(&self) -> impl Fn(u32) -> Key<'static> {

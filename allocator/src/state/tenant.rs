@@ -67,6 +67,7 @@ impl State {
         }
         self.revision_open();
         let view = self.tenant_view(id);
+        self.scopes_forget(id);
         self.tenant_remove(id);
         self.tenant_event(who, EventKind::TenantDeleted, tenant);
         Ok(Outcome::TenantDeleted(Box::new(view)))

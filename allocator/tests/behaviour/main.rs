@@ -31,6 +31,8 @@ mod policy;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod reservations;

@@ -2,11 +2,13 @@
 
 use allocator::answer::Outcome;
 use allocator::command::{Command, PoolRef};
+use allocator::filter::{AllocationFilter, PoolFilter};
 use allocator::life::PoolLife;
+use allocator::name::Owner;
 use allocator::owners::{
     HoldingRef, OwnedBefore, OwnerHoldings, OwnerMatch, OwnerRelease, OwnerReleased,
 };
-use allocator::view::{EventKind, Phase};
+use allocator::view::{AllocationView, EventKind, Phase, PoolView};
 
 use crate::support::{Harness, TENANT, block, child, claim, living, name, owner, root};
 
@@ -348,4 +350,108 @@ fn more_than_a_command_may_touch_goes_in_steps() {
         (10_000, 5)
     );
     assert_eq!(step(&mut harness, exact("node-1"), None), (5, 0));
+}
+
+/// What owners have, of every kind: held, kept, carved, in several pools.
+fn possessions() -> Harness {
+    let mut harness = Harness::new();
+    let life = PoolLife {
+        grace_seconds: Some(60),
+        ..PoolLife::default()
+    };
+    for (text, cidr) in [("z", "10.0.0.0/16"), ("a", "10.1.0.0/16")] {
+        harness.pool(living(root(text, cidr), life));
+        for (part, key) in [(1, "node-1"), (2, "node-1/x"), (3, "node-10")] {
+            own(&mut harness, &format!("{text}{part}"), text, key);
+            own(&mut harness, &format!("left-{text}{part}"), text, key);
+            harness.release(&format!("left-{text}{part}"));
+            let mut spec = child(&format!("kid-{text}{part}"), text, "24");
+            spec.owner = Some(owner(key));
+            harness.pool(spec);
+        }
+        harness.take(&format!("nobody-{text}"), text, "");
+    }
+    harness
+}
+
+#[test]
+fn lists_by_owner_are_the_lists_without_one_and_less() {
+    let harness = possessions();
+    let tenant = name(TENANT);
+    let everything = |filter: &AllocationFilter, limit| {
+        let mut items: Vec<AllocationView> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = harness
+                .state
+                .allocations(&tenant, filter, after.as_ref(), limit);
+            let page = page.unwrap();
+            items.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return items;
+            }
+        }
+    };
+    let pools = |filter: &PoolFilter, limit| {
+        let mut items: Vec<PoolView> = Vec::new();
+        loop {
+            let after = items.last().map(|view| view.spec.name.clone());
+            let page = harness.state.pools(&tenant, filter, after.as_ref(), limit);
+            let page = page.unwrap();
+            items.extend(page.items);
+            if page.next.is_none() {
+                return items;
+            }
+        }
+    };
+    let all = everything(&AllocationFilter::default(), 100);
+    let all_pools = pools(&PoolFilter::default(), 100);
+    let mut found = 0;
+    for key in ["node-1", "node-1/x", "node-10", "node"] {
+        for limit in [1, 2, 100] {
+            for prefix in [false, true] {
+                let wanted = owner(key);
+                let (exact, under) = if prefix {
+                    (None, Some(wanted.clone()))
+                } else {
+                    (Some(wanted.clone()), None)
+                };
+                let has = |there: Option<&Owner>| {
+                    there.is_some_and(|there| {
+                        *there == wanted || prefix && there.as_str().starts_with(&format!("{key}/"))
+                    })
+                };
+                let filter = AllocationFilter {
+                    owner: exact.clone(),
+                    owner_prefix: under.clone(),
+                    ..AllocationFilter::default()
+                };
+                let expected: Vec<AllocationView> = all
+                    .iter()
+                    .filter(|view| has(view.owner.as_ref()))
+                    .cloned()
+                    .collect();
+                found += expected.len();
+                assert_eq!(
+                    everything(&filter, limit),
+                    expected,
+                    "{key} {limit} {prefix}"
+                );
+                let filter = PoolFilter {
+                    owner: exact,
+                    owner_prefix: under,
+                    ..PoolFilter::default()
+                };
+                let expected: Vec<PoolView> = all_pools
+                    .iter()
+                    .filter(|view| has(view.spec.owner.as_ref()))
+                    .cloned()
+                    .collect();
+                assert_eq!(pools(&filter, limit), expected, "{key} {limit} {prefix}");
+            }
+        }
+    }
+    // Two pools, three kinds: 6 of each owner; by prefix node-1 has those of node-1/x too.
+    assert_eq!(found, 3 * (6 * 3 + 6 * 4));
 }

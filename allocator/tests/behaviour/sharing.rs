@@ -305,3 +305,35 @@ fn an_atomic_batch_that_is_undone_leaves_nothing_of_another_tenants_pool() {
         .unwrap();
     assert!(page.items.is_empty());
 }
+
+#[test]
+fn owners_and_labels_of_another_tenant_lead_to_nothing() {
+    let mut harness = harness("10.0.0.0/28");
+    let mut spec = of("b", "one");
+    spec.owner = Some(crate::support::owner("node-1/eth0"));
+    spec.labels = crate::support::labels(&[("app", "web")]);
+    harness.claim(spec);
+    let by_owner = AllocationFilter {
+        owner: Some(crate::support::owner("node-1/eth0")),
+        ..AllocationFilter::default()
+    };
+    let by_prefix = AllocationFilter {
+        owner_prefix: Some(crate::support::owner("node-1")),
+        ..AllocationFilter::default()
+    };
+    let mut by_label = AllocationFilter::default();
+    by_label
+        .labels
+        .requirements
+        .push(allocator::filter::LabelRequirement::Exists("app".into()));
+    for filter in [by_owner, by_prefix, by_label] {
+        let found = |tenant: &str| {
+            let page = harness
+                .state
+                .allocations(&name(tenant), &filter, None, 10)
+                .unwrap();
+            page.items.len()
+        };
+        assert_eq!((found("b"), found(TENANT)), (1, 0), "{filter:?}");
+    }
+}

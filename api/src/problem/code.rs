@@ -94,6 +94,8 @@ catalogue! {
         "The pool hands out nothing new; what is held goes on, and can be given back. An operator ends it with `drain: false`.";
     TooMany "too_many" 409 false "More than one command may touch"
         "`what`, `count` and `limit` say of what there are too many. Go in steps.";
+    TooManySuspects "too_many_suspects" 409 false "More would be released than the caller expects"
+        "`count` blocks would be released, and `releaseAtMost` is `limit`. Nothing was released or counted. Look whether the live set is whole.";
     MemberExists "member_exists" 409 false "The id belongs to another member"
         "A member of that id exists with another address. Remove it first.";
     MembershipRefused "membership_refused" 409 false "The membership cannot change so"
@@ -108,6 +110,8 @@ catalogue! {
         "`If-Revision` is not the pool's revision; `current` is. Read it again.";
     GenerationStale "generation_stale" 412 false "The generation is not the claim's"
         "The holding that was meant is not the one that the claim has; `current` is. Nothing was changed.";
+    EpochStale "epoch_stale" 412 false "The live set is an old one"
+        "A live set of a later epoch, `current`, was accepted for this scope. List anew who is there and send a later epoch. Nothing was changed.";
     TooLarge "too_large" 413 false "The body is too large"
         "The body is larger than `limitBytes`. Use smaller batches.";
     UnsupportedMediaType "unsupported_media_type" 415 false "The body is not announced as JSON"

@@ -290,6 +290,20 @@ fn problem_of(rejection: &Rejection, viewer: Viewer<'_>) -> Problem {
                 .with("tenant", tenant.as_str())
                 .with("pool", pool.as_str())
         }
+        Rejection::EpochStale { given, current } => {
+            let detail =
+                format!("Epoch {given} is older than the last one of the scope, {current}.");
+            Problem::new(Code::EpochStale, detail)
+                .with("given", *given)
+                .with("current", *current)
+        }
+        Rejection::TooManySuspects { count, limit } => {
+            let detail =
+                format!("{count} blocks would be released; the caller expects {limit} at most.");
+            Problem::new(Code::TooManySuspects, detail)
+                .with("count", *count)
+                .with("limit", *limit)
+        }
         Rejection::TooMany { what, count, limit } => Problem::new(
             Code::TooMany,
             format!("There would be {count} {what}; {limit} are allowed."),

@@ -18,6 +18,7 @@ pub mod path;
 mod pool;
 mod pool_selector;
 pub mod query;
+mod reconcile;
 pub(crate) mod selector;
 mod tenant;
 
@@ -28,4 +29,5 @@ pub use edit::{ClaimPatch, PoolPatch, TenantPatch};
 pub use life::{AllocationReclaim, ClaimConfirm, ClaimRenew, ClockAdvance};
 pub use owners::{HoldingRef, OwnerRelease};
 pub use pool::PoolCreate;
+pub use reconcile::{OwnersReconcile, ReconcileScope};
 pub use tenant::{Quota, TenantCreate};

@@ -17,6 +17,7 @@ mod lookup;
 mod map;
 mod owners;
 mod pool;
+mod reconcile;
 mod tenant;
 mod watch;
 
@@ -35,6 +36,7 @@ pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use map::{PoolMap, Run, RunState};
 pub use owners::OwnerReleased;
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
+pub use reconcile::{Reconciled, ReleasedHolding, Suspect};
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
 

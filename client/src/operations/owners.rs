@@ -1,8 +1,8 @@
 //! What owners hold.
 
 use allocator::name::Name;
-use api::requests::OwnerRelease;
-use api::views::OwnerReleased;
+use api::requests::{OwnerRelease, OwnersReconcile};
+use api::views::{OwnerReleased, Reconciled};
 
 use crate::request::{Request, Safety};
 use crate::{Answer, Client, Error};
@@ -20,6 +20,21 @@ impl Client {
     ) -> Result<Answer<OwnerReleased>, Error> {
         let path = format!("/v1/tenants/{tenant}/owners/release");
         self.mutate(Request::post(path, Safety::Repeatable).json(release)?)
+            .await
+    }
+
+    /// Declares who is there. Safe to repeat: an epoch counts once. A repeat after an unknown outcome
+    /// tells how it stands, and no longer what the call before it released.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn owners_reconcile(
+        &self,
+        tenant: &Name,
+        reconcile: &OwnersReconcile,
+    ) -> Result<Answer<Reconciled>, Error> {
+        let path = format!("/v1/tenants/{tenant}/owners/reconcile");
+        self.mutate(Request::post(path, Safety::Repeatable).json(reconcile)?)
             .await
     }
 }

@@ -4,6 +4,7 @@ mod edit;
 mod events;
 mod files;
 mod owner;
+mod reconcile;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use events::{History, Watch};
 pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
+pub(crate) use reconcile::Reconcile;
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy, WatchedKind,
@@ -106,6 +108,8 @@ pub(crate) enum Command {
     /// Keys of holders
     #[command(subcommand)]
     Owner(OwnerCommand),
+    /// Says who is there, and releases what the others hold
+    Reconcile(Reconcile),
     /// Who has an address or block
     Lookup {
         /// An address or a CIDR

@@ -37,8 +37,8 @@ pub(crate) struct OwnerRelease {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Cascade {
     /// Release what is under it first, grace or not, and remove the pools there
-    #[arg(long)]
-    pub(crate) cascade: bool,
+    #[arg(long = "cascade", id = "cascade")]
+    pub(crate) wanted: bool,
     /// With --cascade: only what was given at or before this revision [default: the present one]
     #[arg(long, value_name = "REVISION", requires = "cascade")]
     pub(crate) as_of: Option<u64>,

@@ -11,6 +11,7 @@ mod history;
 mod owner;
 mod pool;
 mod prune;
+mod reconcile;
 mod tenant;
 mod watch;
 
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Claim(command) => claim::run(&context, command).await,
         Command::Allocation(command) => allocation::run(&context, command).await,
         Command::Owner(command) => owner::run(&context, command).await,
+        Command::Reconcile(asked) => reconcile::run(&context, asked).await,
         Command::Lookup { cidr, space, at } => {
             allocation::lookup(&context, cidr, space.as_ref(), at.as_deref()).await
         }

@@ -72,17 +72,17 @@ async fn release(context: &Context, asked: OwnerRelease) -> Result<(), Failure> 
 
 /// Shows what was released and what is left.
 pub(super) fn released(context: &Context, sum: &OwnerReleased) -> Result<(), Failure> {
+    let ended = match sum.already_ended {
+        0 => String::new(),
+        ended => format!("Ended:      {ended}\n"),
+    };
     context
         .output
         .document(sum, &sum.released.to_string(), |_| {
-            let mut text = format!(
-                "Released:   {}\nRemaining:  {}\n",
+            format!(
+                "Released:   {}\nRemaining:  {}\n{ended}",
                 sum.released, sum.remaining
-            );
-            if sum.already_ended > 0 {
-                text += &format!("Ended:      {}\n", sum.already_ended);
-            }
-            text
+            )
         })
 }
 

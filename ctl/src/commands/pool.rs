@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
             if_revision,
             cascade,
             destroy,
-        } if cascade.cascade => {
+        } if cascade.wanted => {
             super::cascade::delete(context, &name, if_revision, cascade, destroy).await
         }
         PoolCommand::Delete {

@@ -130,3 +130,132 @@ async fn a_pool_is_deleted_with_what_is_under_it() {
     }
     assert!(node.asked().is_empty());
 }
+
+const RECONCILE: &str = "POST /v1/tenants/acme/owners/reconcile";
+
+fn reconciled() -> Value {
+    json!({
+        "suspects": [{ "owner": "node-1/x", "blocks": 2, "sightings": 1, "suspectForSeconds": 9 }],
+        "suspectsTotal": 1, "missing": ["node-1/z"], "repeated": false, "revision": 12,
+        "released": [{
+            "cidr": "10.0.0.1/32", "space": "default", "generation": 7, "claim": "b", "owner": "node-1/y",
+            "pool": { "tenant": "other", "name": "p" },
+        }],
+    })
+}
+
+#[tokio::test]
+async fn a_live_set_is_read_from_a_file_and_its_report_applied() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (live, report) = (path("live"), path("report"));
+    std::fs::write(&live, "# who is there\nnode-1\n\n  node-1/z \n").unwrap();
+    let dry = format!("{RECONCILE}?dryRun=true");
+    let node = Node::start([
+        (RECONCILE, 200, reconciled()),
+        (dry.as_str(), 200, reconciled()),
+        (RELEASE, 200, released(1, 0)),
+    ])
+    .await;
+    let sent = |request: &str| {
+        let asked = node.asked();
+        let body = asked
+            .last()
+            .unwrap()
+            .strip_prefix(request)
+            .map(str::to_owned);
+        let body = body.unwrap_or_else(|| panic!("{asked:?}"));
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    let words =
+        format!("reconcile -f {live} --prefix node-1 --epoch 5 --dry-run --report {report}");
+    let outcome = acme(&node, &words).await;
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    expect_test::expect![[r#"
+        WHAT       OWNER      CLAIM   BLOCK                   GENERATION
+        released   node-1/y   b       10.0.0.1/32             7
+        suspect    node-1/x   -       2 blocks, 1 sightings   -
+        missing    node-1/z   -       -                       -
+    "#]]
+    .assert_eq(&outcome.stdout);
+    assert!(
+        outcome
+            .stderr
+            .contains("1 would be released, 1 suspects, 1 missing")
+    );
+    let declared = json!({
+        "scope": { "ownerPrefix": "node-1" }, "live": ["node-1", "node-1/z"], "epoch": 5,
+        "graceSeconds": 0, "sightings": 1, "dryRun": false,
+    });
+    assert_eq!(sent(&dry), declared);
+
+    let outcome = acme(&node, &format!("reconcile --apply {report} --yes")).await;
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let holding =
+        json!({ "tenant": "other", "space": "default", "cidr": "10.0.0.1/32", "generation": 7 });
+    assert_eq!(sent(RELEASE), json!({ "holdings": [holding] }));
+
+    let words = format!(
+        "reconcile -f {live} --claims --label a=b --label c=d --grace 120 --release-at-most 9 --as-of 3 --yes"
+    );
+    let outcome = acme(&node, &words).await;
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let mut asked = sent(RECONCILE);
+    assert!(
+        asked["epoch"]
+            .take()
+            .as_u64()
+            .is_some_and(|epoch| epoch > 1_000_000_000_000)
+    );
+    assert_eq!(
+        asked,
+        json!({
+            "scope": { "labels": { "a": "b", "c": "d" } }, "liveClaims": ["node-1", "node-1/z"],
+            "epoch": null, "graceSeconds": 120, "sightings": 2, "releaseAtMost": 9, "asOfRevision": 3,
+            "dryRun": false,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_live_set_without_a_scope_or_a_confirmation_is_not_sent() {
+    let directory = tempfile::tempdir().unwrap();
+    let live = directory.path().join("live").display().to_string();
+    std::fs::write(&live, "node-1\n").unwrap();
+    let report = directory.path().join("report").display().to_string();
+    let mut other = reconciled();
+    other["tenant"] = "other".into();
+    std::fs::write(&report, other.to_string()).unwrap();
+    let node = Node::start([]).await;
+    for (line, code, said) in [
+        ("reconcile".to_owned(), 2, "--live"),
+        (format!("reconcile -f {live} --yes"), 2, "--prefix"),
+        (format!("reconcile -f {live} --prefix node-1"), 2, "--yes"),
+        (
+            format!("reconcile -f {live} --prefix n --label a=b --yes"),
+            2,
+            "--label",
+        ),
+        (
+            format!("reconcile --apply {report} --epoch 3 --yes"),
+            2,
+            "--",
+        ),
+        (
+            format!("reconcile -f {live}-not --prefix node-1 --yes"),
+            1,
+            "cannot read",
+        ),
+        (format!("reconcile --apply {live} --yes"), 1, "is no report"),
+        (
+            format!("reconcile --apply {report} --yes"),
+            1,
+            "tenant other",
+        ),
+    ] {
+        let outcome = acme(&node, &line).await;
+        assert_eq!(outcome.code, code, "{line}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(said), "{line}: {}", outcome.stderr);
+    }
+    assert!(node.asked().is_empty(), "{:?}", node.asked());
+}

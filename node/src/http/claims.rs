@@ -174,6 +174,7 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
         Outcome::OwnerReleased(released) => {
             tell_tallies(server, &released.pools, asked);
         }
+        Outcome::Reconciled(reconciled) => tell_tallies(server, &reconciled.pools, asked),
         Outcome::PoolCascaded(cascaded) => {
             life::reclaimed(cascaded.reclaimed);
             tell_tallies(server, &cascaded.pools, asked);

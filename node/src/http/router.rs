@@ -191,6 +191,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "owner_release" => (Kind::Mutation, |server, call| {
             Box::pin(owners::owner_release(server, call))
         }),
+        "owners_reconcile" => (Kind::Mutation, |server, call| {
+            Box::pin(owners::owners_reconcile(server, call))
+        }),
         "cluster_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::cluster_show(server, call))
         }),

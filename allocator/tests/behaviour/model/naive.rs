@@ -488,13 +488,13 @@ impl Model {
     fn held_by(
         &mut self,
         name: &str,
-        owner: Option<&Owner>,
+        owner: Option<&str>,
         generation: Option<u64>,
         current: &BTreeMap<String, u64>,
     ) -> Result<&mut ModelClaim, &'static str> {
         let claim = self.claims.iter_mut().find(|claim| claim.name == name);
         let claim = claim.ok_or("no claim")?;
-        if claim.owner.as_deref() != owner.map(Owner::as_str) {
+        if claim.owner.as_deref() != owner {
             return Err("not the holder");
         }
         match generation {
@@ -508,12 +508,8 @@ impl Model {
         confirm: &allocator::command::ClaimConfirm,
         current: &BTreeMap<String, u64>,
     ) -> Result<Prefix, &'static str> {
-        let claim = self.held_by(
-            confirm.name.as_str(),
-            confirm.owner.as_ref(),
-            confirm.generation,
-            current,
-        )?;
+        let owner = confirm.owner.as_ref().map(Owner::as_str);
+        let claim = self.held_by(confirm.name.as_str(), owner, confirm.generation, current)?;
         claim.in_use = true;
         Ok(claim.block)
     }
@@ -523,13 +519,9 @@ impl Model {
         renew: &allocator::command::ClaimRenew,
         current: &BTreeMap<String, u64>,
     ) -> Result<Prefix, &'static str> {
+        let owner = renew.owner.as_ref().map(Owner::as_str);
         let claim = self
-            .held_by(
-                renew.name.as_str(),
-                renew.owner.as_ref(),
-                renew.generation,
-                current,
-            )?
+            .held_by(renew.name.as_str(), owner, renew.generation, current)?
             .clone();
         let longest = self.pool(&claim.pool).unwrap().life.max_ttl_seconds;
         let ttl = renew

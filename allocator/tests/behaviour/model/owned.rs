@@ -26,7 +26,7 @@ impl Run {
         release: &OwnerRelease,
         result: &Result<Outcome, Rejection>,
     ) {
-        let OwnerHoldings::Owned(owned) = &release.what else {
+        let OwnerHoldings::Owned(asked) = &release.what else {
             panic!("{release:?}")
         };
         let mut meant: Vec<(Prefix, String)> = self
@@ -35,13 +35,13 @@ impl Run {
             .iter()
             .filter(|claim| {
                 let owner = claim.owner.as_deref();
-                owner.is_some_and(|owner| means(&owned.owners, owner))
-                    && self.world.given[&claim.name] <= owned.as_of_revision
+                owner.is_some_and(|owner| means(&asked.owners, owner))
+                    && self.world.given[&claim.name] <= asked.as_of_revision
             })
             .map(|claim| (claim.block, claim.name.clone()))
             .collect();
         meant.sort();
-        let remaining = owned.limit.map_or(0, |limit| {
+        let remaining = asked.limit.map_or(0, |limit| {
             let most = meant.len().min(limit as usize);
             meant.split_off(most).len()
         });

@@ -327,7 +327,7 @@ impl World {
             } => {
                 let owner = node(Some(*owner))?;
                 let newest = self.given.values().max().copied().unwrap_or(0);
-                let owned = OwnedBefore {
+                let what = OwnedBefore {
                     owners: if *prefix {
                         OwnerMatch::Prefix(owner)
                     } else {
@@ -339,7 +339,7 @@ impl World {
                 };
                 Command::OwnerRelease(Box::new(OwnerRelease {
                     tenant: name(TENANT),
-                    what: OwnerHoldings::Owned(owned),
+                    what: OwnerHoldings::Owned(what),
                 }))
             }
             One::Expire { most } => Command::Expire { holds_max: *most },

@@ -94,6 +94,8 @@ pub(super) fn line(rejection: &Rejection) -> String {
         }
         Rejection::NotPrivate { field, cidr } => format!("not_private {field} {cidr}"),
         Rejection::PoolDraining { tenant, pool } => format!("pool_draining {tenant} {pool}"),
+        Rejection::EpochStale { given, current } => format!("epoch_stale {given} {current}"),
+        Rejection::TooManySuspects { count, limit } => format!("too_many_suspects {count} {limit}"),
         Rejection::TooMany { what, count, limit } => format!("too_many {what} {count} {limit}"),
         Rejection::BatchRefused {
             failed_index,

@@ -3,10 +3,12 @@
 use allocator::cascade::PoolCascade;
 use allocator::command::{Command, PoolRef};
 use allocator::owners::{OwnedBefore, OwnerHoldings, OwnerMatch, OwnerRelease};
+use allocator::reconcile::{Live, Reconcile, Scope};
 
 use crate::cascade::cascade;
 use crate::owners::{listed, own, owned};
-use crate::support::{Harness, child, name, owner, root};
+use crate::reconcile::live;
+use crate::support::{Harness, child, labels, name, owner, root};
 
 use super::*;
 
@@ -132,6 +134,60 @@ fn cascades() {
             (
                 given(with(|cascade| cascade.if_revision = Some(4))),
                 "revision_mismatch 4 3",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn live_sets() {
+    let with = |change: fn(&mut Reconcile)| {
+        let mut asked = live("", 1, 2, 0);
+        (asked.as_of_revision, asked.release_at_most) = (Some(5), Some(1));
+        change(&mut asked);
+        crate::reconcile::given(asked)
+    };
+    check(
+        setup,
+        with(|_| {}),
+        vec![
+            (
+                given(with(|asked| asked.as_of_revision = Some(6))),
+                "invalid_field asOfRevision",
+            ),
+            (
+                given(with(|asked| asked.sightings = 0)),
+                "invalid_field sightings",
+            ),
+            (
+                given(with(|asked| asked.sightings = 3)),
+                "invalid_field sightings",
+            ),
+            (
+                given(with(|asked| asked.scope = Scope::Labels(labels(&[])))),
+                "invalid_field scope.labels",
+            ),
+            (
+                given(with(|asked| {
+                    asked.live = Live::Owners(vec![owner("node-1"); 5_001]);
+                })),
+                "too_many live 5001 5000",
+            ),
+            (
+                given(with(|asked| {
+                    asked.live = Live::Claims(vec![name("a"); 5_001]);
+                })),
+                "too_many liveClaims 5001 5000",
+            ),
+            (
+                given(with(|asked| asked.tenant = name("nobody"))),
+                "tenant_not_found nobody",
+            ),
+            (
+                given(with(|asked| {
+                    (asked.sightings, asked.release_at_most) = (1, Some(0));
+                })),
+                "too_many_suspects 1 0",
             ),
         ],
     );

@@ -283,11 +283,11 @@ fn claims() {
         ],
         &expect![[r#"
             {"name":"c","pool":"p"}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), reservation: false, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"pool":{"tenant":"shared","name":"p"},"cidr":"10.0.1.0/24","family":"IPv4","owner":"node-7/net/eth0","status":null}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: Some("shared"), name: "p" }), prefix_length: None, cidr: Some(10.0.1.0/24), within: [], family: Some(IPv4), owner: Some("node-7/net/eth0"), life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: Some("shared"), name: "p" }), reservation: false, prefix_length: None, cidr: Some(10.0.1.0/24), within: [], family: Some(IPv4), owner: Some("node-7/net/eth0"), life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"name":null,"pool":"p","prefixLength":null}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000007", from: Pool(PoolRef { tenant: None, name: "p" }), reservation: false, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
             {"name":"c"}
                 422 invalid_field
                   pool is missing; allowed: either pool or poolSelector
@@ -302,7 +302,7 @@ fn claims() {
                   prefixLength is the string "/24"; allowed: a whole number from 0 to 255
             {"name":"c","pool":"p","prefix_length":24}
                 422 invalid_field
-                  prefix_length is not a field; allowed: name, pool, poolSelector, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
+                  prefix_length is not a field; allowed: name, pool, poolSelector, purpose, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
             {"name":"c","pool":"p","cidr":"10.0.1.7/24"}
                 422 invalid_field
                   cidr is "10.0.1.7/24", which has host bits set; allowed: 10.0.1.0/24
@@ -313,7 +313,7 @@ fn claims() {
                 422 invalid_field
                   owner is "/a"; allowed: 1 to 1024 bytes of printable ASCII without spaces, in segments divided by '/', none of them empty
             {"name":"c","pool":"p","ttlSeconds":60}
-                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: Some(60), grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
+                ClaimCreate(ClaimSpec { tenant: "acme", name: "c", from: Pool(PoolRef { tenant: None, name: "p" }), reservation: false, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: Some(60), grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })
         "#]],
     );
 }
@@ -371,7 +371,7 @@ fn long_fields_are_refused_and_not_repeated_in_full() {
         422 invalid_field
               labels has 65 entries; allowed: at most 64
         422 invalid_field
-              uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu… is not a field; allowed: name, pool, poolSelector, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
+              uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu… is not a field; allowed: name, pool, poolSelector, purpose, prefixLength, cidr, within, family, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, status
     "#]].assert_eq(&table);
 }
 
@@ -430,7 +430,7 @@ fn batches() {
         ],
         &expect![[r#"
             {"atomic":true,"operations":[{"createClaim":{"name":"a","pool":"p"}},{"releaseClaim":{"name":"b","generation":17}},{"createClaim":{"pool":"p"}}]}
-                Batch { tenant: "acme", atomic: true, operations: [CreateClaim(ClaimSpec { tenant: "acme", name: "a", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" }), ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: Some(17) }), CreateClaim(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000009", from: Pool(PoolRef { tenant: None, name: "p" }), prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })] }
+                Batch { tenant: "acme", atomic: true, operations: [CreateClaim(ClaimSpec { tenant: "acme", name: "a", from: Pool(PoolRef { tenant: None, name: "p" }), reservation: false, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" }), ReleaseClaim(ClaimRelease { tenant: "acme", name: "b", generation: Some(17) }), CreateClaim(ClaimSpec { tenant: "acme", name: "claim-00000000000000000000000000000009", from: Pool(PoolRef { tenant: None, name: "p" }), reservation: false, prefix_length: None, cidr: None, within: [], family: None, owner: None, life: ClaimLife { ttl_seconds: None, grace_seconds: None, reclaim_policy: None }, labels: {}, annotations: {}, description: "" })] }
             {"operations":[{"releaseClaim":{"name":"b"}}]}
                 422 invalid_field
                   atomic is missing; allowed: a value: the field is required

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::count::Count;
 use crate::name::Name;
 use crate::prefix::{Family, Prefix};
+use crate::settings::Settings;
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
 /// The answer to one command.
@@ -66,6 +67,8 @@ pub enum Outcome {
         /// The sum of all such moves.
         advanced_ms: u64,
     },
+    /// The cluster's settings were edited, or were so already.
+    SettingsEdited(Settings),
     /// One result for each operation. An atomic batch that was refused is
     /// [`Rejection::BatchRefused`] instead.
     Batch(Vec<Result<Outcome, Rejection>>),

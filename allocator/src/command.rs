@@ -13,6 +13,7 @@ use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
+use crate::settings::SettingsEdit;
 
 /// Most commands in one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
@@ -128,6 +129,8 @@ pub enum Command {
         /// By so many milliseconds.
         ms: u64,
     },
+    /// Edits the cluster's settings.
+    SettingsEdit(SettingsEdit),
     /// Several claims and releases of one tenant.
     Batch {
         /// The tenant of all operations.

@@ -33,6 +33,7 @@ mod paged;
 pub mod pages;
 pub mod prefix;
 mod record;
+pub mod settings;
 pub mod state;
 pub mod view;
 pub mod watch;

@@ -4,7 +4,9 @@ use allocator::answer::{Answer, Outcome, Rejection};
 use serde::Serialize;
 
 use crate::problem::{Problem, Viewer};
-use crate::views::{self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, Pool, Tenant};
+use crate::views::{
+    self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, Pool, Settings, Tenant,
+};
 
 /// A mutation that was done.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,8 @@ pub enum Body {
     Allocation(Box<Allocation>),
     /// The log's clock.
     Clock(ClockAdvanced),
+    /// The cluster's settings.
+    Settings(Settings),
     /// What came of a batch.
     Batch(Batch),
     /// Nothing but that it was done.
@@ -64,6 +68,7 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
             let allocation = Allocation::of(view, viewer);
             (200, Body::Allocation(Box::new(allocation)))
         }
+        Outcome::SettingsEdited(settings) => (200, Body::Settings(Settings::from(settings))),
         Outcome::ClockAdvanced { advanced_ms } => {
             let clock = ClockAdvanced {
                 clock_advanced_ms: *advanced_ms,

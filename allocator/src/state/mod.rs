@@ -55,6 +55,7 @@ mod pool_index;
 mod pool_life;
 mod release;
 mod room;
+mod settings;
 mod shares;
 mod store;
 mod tables;
@@ -182,6 +183,7 @@ impl State {
             Command::ClaimRenew(renew) => self.claim_renew(who, renew),
             Command::AllocationReclaim(reclaim) => self.allocation_reclaim(who, reclaim),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
+            Command::SettingsEdit(edit) => self.settings_edit(edit),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {
                 tenant,

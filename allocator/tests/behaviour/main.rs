@@ -28,6 +28,8 @@ mod reads;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod strategies;
 #[cfg(test)]
 mod support;

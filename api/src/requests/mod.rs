@@ -17,6 +17,7 @@ pub mod path;
 mod pool;
 pub mod query;
 mod selector;
+mod settings;
 mod tenant;
 
 pub use batch::{Batch, BatchOperation, BatchRead, ClaimRelease, RefusedOperations};
@@ -25,4 +26,5 @@ pub use cluster::MemberAdd;
 pub use edit::{ClaimPatch, PoolPatch, TenantPatch};
 pub use life::{AllocationReclaim, ClaimConfirm, ClaimRenew, ClockAdvance};
 pub use pool::PoolCreate;
+pub use settings::SettingsPatch;
 pub use tenant::{Quota, TenantCreate};

@@ -14,6 +14,7 @@ mod cluster;
 mod history;
 mod lookup;
 mod pool;
+mod settings;
 mod tenant;
 mod watch;
 
@@ -29,6 +30,7 @@ pub use cluster::{ClockAdvanced, Cluster, Digest, Health, Member, MemberRole};
 pub use history::{Holding, HoldingReason};
 pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
+pub use settings::Settings;
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
 

@@ -16,7 +16,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
-pub(crate) use events::{History, Watch};
+pub(crate) use events::{ClusterSettings, History, Watch};
 pub(crate) use shared::{
     About, Destroy, DryRun, Family, Holding, Narrow, Paging, Phase, Purpose, ReclaimPolicy,
     Strategy, WatchedKind,
@@ -487,6 +487,8 @@ pub(crate) enum AllocationCommand {
 pub(crate) enum ClusterCommand {
     /// Shows the members, the leader and how far each has come
     Status,
+    /// Shows the settings that all nodes share, or edits those that are stated
+    Settings(ClusterSettings),
     /// Adds a node as a learner
     Add {
         /// Its id

@@ -6,6 +6,7 @@ mod cluster;
 mod edit;
 mod history;
 mod pool;
+mod settings;
 mod tenant;
 mod watch;
 

@@ -27,6 +27,7 @@ mod pools;
 mod read;
 mod router;
 mod server;
+mod settings;
 mod tenants;
 mod watch;
 mod write;

@@ -16,7 +16,8 @@ use tower_http::compression::predicate::SizeAbove;
 use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
 use super::{
-    allocations, batch, claims, cluster, documents, health, history, lookup, pools, tenants, watch,
+    allocations, batch, claims, cluster, documents, health, history, lookup, pools, settings,
+    tenants, watch,
 };
 use crate::metrics::http::RouteMetrics;
 
@@ -186,6 +187,12 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "cluster_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::cluster_show(server, call))
+        }),
+        "settings_show" => (Kind::Read, |server, call| {
+            Box::pin(settings::settings_show(server, call))
+        }),
+        "settings_edit" => (Kind::Mutation, |server, call| {
+            Box::pin(settings::settings_edit(server, call))
         }),
         "digest_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::digest_show(server, call))

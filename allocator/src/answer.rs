@@ -12,6 +12,7 @@ use crate::name::Name;
 use crate::owners::OwnerReleased;
 use crate::prefix::{Family, Prefix};
 use crate::reconcile::Reconciled;
+use crate::settings::Settings;
 use crate::view::{AllocationView, ClaimView, PoolView, TenantView};
 
 /// The answer to one command.
@@ -75,6 +76,8 @@ pub enum Outcome {
         /// The sum of all such moves.
         advanced_ms: u64,
     },
+    /// The cluster's settings were edited, or were so already.
+    SettingsEdited(Settings),
     /// One result for each operation. An atomic batch that was refused is
     /// [`Rejection::BatchRefused`] instead.
     Batch(Vec<Result<Outcome, Rejection>>),

@@ -18,6 +18,7 @@ use crate::name::{Labels, Name, Owner};
 use crate::owners::OwnerRelease;
 use crate::prefix::{Address, Family, Prefix};
 use crate::reconcile::Reconcile;
+use crate::settings::SettingsEdit;
 
 /// Priority of a pool that states none.
 pub const PRIORITY_DEFAULT: u16 = 100;
@@ -143,6 +144,8 @@ pub enum Command {
         /// By so many milliseconds.
         ms: u64,
     },
+    /// Edits the cluster's settings.
+    SettingsEdit(SettingsEdit),
     /// Several claims and releases of one tenant.
     Batch {
         /// The tenant of all operations.

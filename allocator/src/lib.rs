@@ -36,6 +36,7 @@ pub mod pages;
 pub mod prefix;
 pub mod reconcile;
 mod record;
+pub mod settings;
 pub mod state;
 pub mod view;
 pub mod watch;

@@ -152,7 +152,7 @@ impl WatchedEvent {
 
 impl ClaimView {
     /// The holding as far as it had come with an event of it: what happened to it later is not told.
-    pub(crate) fn as_of(mut self, id: EventId, kind: EventKind, at_ms: u64) -> Self {
+    pub(crate) fn told_by(mut self, id: EventId, kind: EventKind, at_ms: u64) -> Self {
         let ended = matches!(
             kind,
             EventKind::Released | EventKind::Expired | EventKind::Reclaimed

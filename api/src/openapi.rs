@@ -171,6 +171,8 @@ fn schemas() -> BTreeMap<String, Value> {
     add::<requests::ClaimConfirm>(&mut schemas, "ClaimConfirm");
     add::<requests::ClaimRenew>(&mut schemas, "ClaimRenew");
     add::<requests::AllocationReclaim>(&mut schemas, "AllocationReclaim");
+    add::<requests::SettingsPatch>(&mut schemas, "SettingsPatch");
+    add::<views::Settings>(&mut schemas, "Settings");
     add::<requests::ClockAdvance>(&mut schemas, "ClockAdvance");
     add::<views::ClockAdvanced>(&mut schemas, "ClockAdvanced");
     add::<requests::OwnerRelease>(&mut schemas, "OwnerRelease");

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::problem::{Problem, Viewer};
 use crate::views::{
     self, Allocation, Batch, BatchResult, Claim, ClockAdvanced, OwnerReleased, Pool, PoolCascaded,
-    Reconciled, Tenant,
+    Reconciled, Settings, Tenant,
 };
 
 /// A mutation that was done.
@@ -40,6 +40,8 @@ pub enum Body {
     OwnerReleased(OwnerReleased),
     /// What came of a live set.
     Reconciled(Reconciled),
+    /// The cluster's settings.
+    Settings(Settings),
     /// What came of a batch.
     Batch(Batch),
     /// Nothing but that it was done.
@@ -89,6 +91,7 @@ fn shown(outcome: &Outcome, revision: u64, viewer: Viewer<'_>) -> (u16, Body) {
             let released = OwnerReleased::of(released, revision);
             (200, Body::OwnerReleased(released))
         }
+        Outcome::SettingsEdited(settings) => (200, Body::Settings(Settings::from(settings))),
         Outcome::ClockAdvanced { advanced_ms } => {
             let clock = ClockAdvanced {
                 clock_advanced_ms: *advanced_ms,

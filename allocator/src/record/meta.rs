@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
+use crate::settings::Settings;
 use crate::view::EventId;
 
 /// What there is once.
@@ -38,14 +39,10 @@ pub(crate) struct EventBounds {
     pub(crate) bytes: u64,
 }
 
-/// Seven days.
-const AGE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
-const COUNT: u64 = 1_000_000;
-const BYTES: u64 = 128 * 1_024 * 1_024;
-
 impl Meta {
     /// Those of an empty state.
     pub(crate) fn new() -> Self {
+        let settings = Settings::default();
         Self {
             version: 1,
             cluster_id: None,
@@ -54,9 +51,9 @@ impl Meta {
             serial: 0,
             clock: Clock::default(),
             bounds: EventBounds {
-                age_ms: AGE_MS,
-                count: COUNT,
-                bytes: BYTES,
+                age_ms: settings.events_max_age_seconds.saturating_mul(1_000),
+                count: settings.events_max_count,
+                bytes: settings.events_max_bytes,
             },
             events: (0, 0),
             ended: (0, 0),

@@ -65,6 +65,7 @@ mod reconcile;
 mod release;
 mod room;
 mod select;
+mod settings;
 mod shares;
 mod store;
 mod suspect_index;
@@ -197,6 +198,7 @@ impl State {
             Command::OwnerRelease(release) => self.owner_release(who, release),
             Command::OwnersReconcile(reconcile) => self.owners_reconcile(who, reconcile),
             Command::Expire { holds_max } => Ok(self.expire(*holds_max)),
+            Command::SettingsEdit(edit) => self.settings_edit(edit),
             Command::ClockAdvance { ms } => Ok(self.clock_advance(*ms)),
             Command::Batch {
                 tenant,

@@ -89,7 +89,7 @@ impl State {
         }
         // Of two with one block the child pool is around the claim in it.
         chain.sort_by_key(|then| {
-            let depth = if self.is_child(then) { 0_u8 } else { 1 };
+            let depth = u8::from(!self.is_child(then));
             (
                 self.block_then(then).length(),
                 depth,

@@ -105,7 +105,7 @@ impl State {
         let view = self.event_view(event);
         let object = match view.claim {
             Some(claim) => {
-                WatchedObject::Claim(Box::new(claim.as_of(view.id, view.kind, view.at_ms)))
+                WatchedObject::Claim(Box::new(claim.told_by(view.id, view.kind, view.at_ms)))
             }
             None => self.watched_object(&view.tenant, view.pool.as_ref(), event),
         };

@@ -33,6 +33,9 @@ fn all(state: &State, filter: &HistoryFilter, limit: usize) -> Vec<HoldingView> 
     }
 }
 
+/// The same filter, as the slow way judges it.
+type Passes = Box<dyn Fn(&HoldingView) -> bool>;
+
 fn acme() -> HistoryFilter {
     HistoryFilter {
         tenant: Some(name(TENANT)),
@@ -175,7 +178,7 @@ proptest! {
             prop_assert!(end.is_none_or(|end| from <= end.revision && end.gone_revision.is_none_or(|gone| end.revision <= gone)));
         }
         let cidr = block("10.0.0.8/29");
-        let filters: Vec<(HistoryFilter, Box<dyn Fn(&HoldingView) -> bool>)> = vec![
+        let filters: Vec<(HistoryFilter, Passes)> = vec![
             (HistoryFilter { cidr: Some(cidr), ..acme() }, Box::new(move |one| one.cidr.overlaps(cidr))),
             (HistoryFilter { cidr: Some(block("10.0.9.1/32")), ..acme() }, Box::new(|one| one.cidr.overlaps(block("10.0.9.1/32")))),
             (HistoryFilter { claim: Some(name("c3")), ..acme() }, Box::new(|one| one.purpose == Purpose::Claim && one.holder.1 == name("c3"))),

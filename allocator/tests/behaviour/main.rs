@@ -18,11 +18,13 @@ mod holders;
 mod kept_and_edited;
 #[cfg(test)]
 mod leases;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod map;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod owners;
@@ -36,8 +38,13 @@ mod reconcile;
 mod refusals;
 #[cfg(test)]
 mod reservations;
+#[cfg(test)]
 mod selectors;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod sharing;
+#[cfg(test)]
 mod strategies;
 #[cfg(test)]
 mod support;

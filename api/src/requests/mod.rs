@@ -20,6 +20,7 @@ mod pool_selector;
 pub mod query;
 mod reconcile;
 pub(crate) mod selector;
+mod settings;
 mod tenant;
 
 pub use batch::{Batch, BatchOperation, BatchRead, ClaimRelease, RefusedOperations};
@@ -30,4 +31,5 @@ pub use life::{AllocationReclaim, ClaimConfirm, ClaimRenew, ClockAdvance};
 pub use owners::{HoldingRef, OwnerRelease};
 pub use pool::PoolCreate;
 pub use reconcile::{OwnersReconcile, ReconcileScope};
+pub use settings::SettingsPatch;
 pub use tenant::{Quota, TenantCreate};

@@ -18,6 +18,7 @@ mod map;
 mod owners;
 mod pool;
 mod reconcile;
+mod settings;
 mod tenant;
 mod watch;
 
@@ -37,6 +38,7 @@ pub use map::{PoolMap, Run, RunState};
 pub use owners::OwnerReleased;
 pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
 pub use reconcile::{Reconciled, ReleasedHolding, Suspect};
+pub use settings::Settings;
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
 

@@ -1,7 +1,8 @@
 //! The cluster and its members. Changes of the membership are never repeated by themselves.
 
 use api::requests::MemberAdd;
-use api::views::{Cluster, Digest};
+use api::views::{Cluster, Digest, Settings};
+use serde::Serialize;
 
 use crate::request::{Request, Safety};
 use crate::{Answer, Client, Error};
@@ -55,5 +56,23 @@ impl Client {
             Safety::Once,
         ))
         .await
+    }
+
+    /// Shows the settings that all nodes share.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn settings_show(&self) -> Result<Answer<Settings>, Error> {
+        self.read(Request::get("/v1/cluster/settings".to_owned()))
+            .await
+    }
+
+    /// Edits the settings that all nodes share.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn settings_edit(&self, patch: &impl Serialize) -> Result<Answer<Settings>, Error> {
+        self.mutate(Request::patch("/v1/cluster/settings".to_owned()).json(patch)?)
+            .await
     }
 }

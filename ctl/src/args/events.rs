@@ -4,7 +4,7 @@ use allocator::name::Name;
 use allocator::prefix::Prefix;
 use clap::Args;
 
-use super::shared::{Paging, WatchedKind, block, name};
+use super::shared::{DryRun, Paging, WatchedKind, block, name};
 
 /// `history`
 #[derive(Debug, Args)]
@@ -55,4 +55,20 @@ pub(crate) struct Watch {
     /// End after so many events
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..), value_name = "COUNT")]
     pub(crate) count: Option<u64>,
+}
+
+/// `cluster settings`
+#[derive(Debug, Args)]
+pub(crate) struct ClusterSettings {
+    /// For how long events are kept at most
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) events_max_age: Option<u64>,
+    /// Most events that are kept
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) events_max_count: Option<u64>,
+    /// Most bytes of events and of what they refer to
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) events_max_bytes: Option<u64>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRun,
 }

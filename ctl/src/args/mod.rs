@@ -20,7 +20,7 @@ use clap_complete::Shell;
 use shared::{block, name, pool_ref, pool_selector};
 
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
-pub(crate) use events::{History, Watch};
+pub(crate) use events::{ClusterSettings, History, Watch};
 pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use reconcile::Reconcile;
@@ -533,6 +533,8 @@ pub(crate) enum AllocationCommand {
 pub(crate) enum ClusterCommand {
     /// Shows the members, the leader and how far each has come
     Status,
+    /// Shows the settings that all nodes share, or edits those that are stated
+    Settings(ClusterSettings),
     /// Adds a node as a learner
     Add {
         /// Its id

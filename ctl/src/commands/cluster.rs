@@ -44,6 +44,7 @@ pub(super) async fn run(context: &Context, command: ClusterCommand) -> Result<()
             output::note(&format!("member {id} removed"));
             show(context, &cluster)
         }
+        ClusterCommand::Settings(command) => super::settings::run(context, command).await,
         ClusterCommand::Digest { revision } => digest(context, revision).await,
     }
 }

@@ -12,6 +12,7 @@ mod owner;
 mod pool;
 mod prune;
 mod reconcile;
+mod settings;
 mod tenant;
 mod watch;
 

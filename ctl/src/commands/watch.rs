@@ -107,6 +107,7 @@ impl Line {
 /// Events come one by one, so that columns cannot be as wide as what is in them: these are wide enough
 /// for most.
 fn columns(cells: [&str; 8], all_tenants: bool) -> String {
+    const GAP: usize = 3;
     const WIDTHS: [usize; 8] = [24, 9, 13, 12, 24, 18, 12, 0];
     let mut line = String::new();
     for (place, (cell, width)) in cells.into_iter().zip(WIDTHS).enumerate() {
@@ -114,7 +115,10 @@ fn columns(cells: [&str; 8], all_tenants: bool) -> String {
             continue;
         }
         let cell = if cell.is_empty() { "-" } else { cell };
-        line.push_str(&format!("{:<width$}   ", printable(cell)));
+        let cell = printable(cell);
+        let padding = width.saturating_sub(cell.chars().count()) + GAP;
+        line.push_str(&cell);
+        line.extend(std::iter::repeat_n(' ', padding));
     }
     line.truncate(line.trim_end().len());
     line + "\n"

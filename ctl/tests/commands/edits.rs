@@ -228,3 +228,42 @@ async fn the_past_is_asked_for_as_said() {
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     assert!(shown.stdout.contains("Pools:"), "{}", shown.stdout);
 }
+
+#[tokio::test]
+async fn settings_are_shown_or_edited() {
+    let settings =
+        json!({"eventsMaxAgeSeconds": 60, "eventsMaxCount": 5000, "eventsMaxBytes": 1_048_576});
+    let node = Node::start([
+        (
+            "GET /v1/cluster/settings?consistency=linearizable",
+            200,
+            settings.clone(),
+        ),
+        ("PATCH /v1/cluster/settings", 200, settings.clone()),
+        ("PATCH /v1/cluster/settings?dryRun=true", 200, settings),
+    ])
+    .await;
+    let shown = acme(&node, "cluster settings").await;
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    expect_test::expect![[r#"
+        Events are kept for at most
+          Age:    60 s
+          Count:  5000
+          Bytes:  1048576
+    "#]]
+    .assert_eq(&shown.stdout);
+    let edited = acme(&node, "cluster settings --events-max-count 5000").await;
+    assert_eq!(
+        (edited.code, edited.stderr.as_str()),
+        (0, "settings edited\n")
+    );
+    let dry = acme(&node, "cluster settings --events-max-age 60 --dry-run").await;
+    assert!(dry.stderr.contains("dry run"), "{}", dry.stderr);
+    assert_eq!(
+        node.asked()[1..],
+        [
+            r#"PATCH /v1/cluster/settings {"eventsMaxCount":5000}"#,
+            r#"PATCH /v1/cluster/settings?dryRun=true {"eventsMaxAgeSeconds":60}"#,
+        ]
+    );
+}

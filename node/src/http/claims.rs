@@ -189,6 +189,7 @@ pub(super) fn tell(server: &Server, call: &Call, outcome: &Outcome, revision: u6
         | Outcome::ClaimRenewed(_)
         | Outcome::Expired(_)
         | Outcome::ClockAdvanced { .. }
+        | Outcome::SettingsEdited(_)
         | Outcome::Done
         | Outcome::TenantCreated(_)
         | Outcome::TenantRepeated(_)

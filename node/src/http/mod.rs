@@ -28,6 +28,7 @@ mod pools;
 mod read;
 mod router;
 mod server;
+mod settings;
 mod tenants;
 mod watch;
 mod write;

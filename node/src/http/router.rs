@@ -17,7 +17,7 @@ use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
 use super::{
     allocations, batch, claims, cluster, documents, health, history, lookup, owners, pools,
-    tenants, watch,
+    settings, tenants, watch,
 };
 use crate::metrics::http::RouteMetrics;
 
@@ -196,6 +196,12 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "cluster_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::cluster_show(server, call))
+        }),
+        "settings_show" => (Kind::Read, |server, call| {
+            Box::pin(settings::settings_show(server, call))
+        }),
+        "settings_edit" => (Kind::Mutation, |server, call| {
+            Box::pin(settings::settings_edit(server, call))
         }),
         "digest_show" => (Kind::Read, |server, call| {
             Box::pin(cluster::digest_show(server, call))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestNode;
+use crate::harness::{JSON, TestNode};
 
 const CLAIMS: &str = "/v1/tenants/acme/claims";
 const HISTORY: &str = "/v1/tenants/acme/history";
@@ -124,4 +124,63 @@ async fn holdings_are_listed_in_pages_with_their_beginning_and_their_end() {
     assert_eq!(of("cidr=10.0.0.1").await, Vec::<String>::new());
     let everywhere = node.get("/v1/history?claim=theirs").await.body;
     assert_eq!(lines(&everywhere), ["10.0.0.0/32 theirs - other -"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_bound_how_far_back_the_past_reaches() {
+    const SETTINGS: &str = "/v1/cluster/settings";
+    let node = TestNode::start().await;
+    node.with_pool("acme").await;
+    let first = node.get(SETTINGS).await.body;
+    assert_eq!(
+        first,
+        json!({"eventsMaxAgeSeconds": 604_800, "eventsMaxCount": 1_000_000, "eventsMaxBytes": 134_217_728})
+    );
+    let edit =
+        async |path: &str, body: Value| node.send("PATCH", path, JSON, body.to_string()).await;
+    let few = json!({"eventsMaxCount": 1_000});
+    let dry = edit(&format!("{SETTINGS}?dryRun=true"), few.clone()).await;
+    assert_eq!(dry.body["eventsMaxCount"], 1_000, "{dry:?}");
+    assert_eq!(node.get(SETTINGS).await.body, first);
+    let edited = edit(SETTINGS, few).await;
+    assert_eq!(edited.body["eventsMaxCount"], 1_000, "{edited:?}");
+    for (body, field) in [
+        (json!({"eventsMaxCount": 999}), "eventsMaxCount"),
+        (json!({"eventsMaxAge": 60}), "eventsMaxAge"),
+    ] {
+        let refused = edit(SETTINGS, body).await;
+        refused.assert_problem(422, "invalid_field", field);
+        assert_eq!(refused.body["fields"][0]["field"], field);
+    }
+
+    let (revision, at) = held_once(&node, "web").await;
+    let operations: Vec<Value> = (0..500)
+        .flat_map(|_| {
+            [
+                json!({"createClaim": {"name": "c", "pool": "p"}}),
+                json!({"releaseClaim": {"name": "c"}}),
+            ]
+        })
+        .collect();
+    let batch = json!({"atomic": false, "operations": operations});
+    for _ in 0..2 {
+        let done = node.post("/v1/tenants/acme/batch", &batch).await;
+        assert_eq!(done.status.as_u16(), 200, "{done:?}");
+    }
+    for moment in [revision.to_string(), at] {
+        let gone = node.get(&format!("{LOOKUP}/10.0.0.0?at={moment}")).await;
+        gone.assert_problem(410, "compacted", &moment);
+        assert!(gone.body["oldestRevision"].as_u64() > Some(revision));
+    }
+    let gone = node
+        .get(&format!("/v1/tenants/acme/watch?fromRevision={revision}"))
+        .await;
+    gone.assert_problem(410, "compacted", "a watch from before that");
+    let oldest = gone.body["oldestRevision"].as_u64().unwrap();
+    let path = format!("/v1/tenants/acme/watch?fromRevision={oldest}");
+    let mut events = node.events(&path, &[]).await;
+    let told = events.next_event().await;
+    assert_eq!(told.data["revision"], oldest + 1);
+    let reset = edit(SETTINGS, json!({"eventsMaxCount": null})).await;
+    assert_eq!(reset.body, first);
 }

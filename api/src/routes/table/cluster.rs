@@ -1,8 +1,8 @@
 //! Operations on cluster.
 
-use super::super::Method::{Delete, Get, Post};
+use super::super::Method::{Delete, Get, Patch, Post};
 use super::super::Operation;
-use super::super::parameters::{READING, REVISIONS, query};
+use super::super::parameters::{DRY_RUN, READING, REVISIONS, query};
 use super::ok;
 use crate::problem::Code;
 
@@ -68,6 +68,28 @@ pub(super) const TABLE: &[Operation] = &[
         request: None,
         responses: &[ok("Cluster", "The cluster without it.")],
         problems: &[Code::MemberNotFound, Code::MembershipRefused],
+    },
+    Operation {
+        id: "settings_show",
+        method: Get,
+        path: "/v1/cluster/settings",
+        tag: "Cluster",
+        summary: "Shows the settings that all nodes share.",
+        parameters: &[READING],
+        request: None,
+        responses: &[ok("Settings", "The settings.")],
+        problems: &[],
+    },
+    Operation {
+        id: "settings_edit",
+        method: Patch,
+        path: "/v1/cluster/settings",
+        tag: "Cluster",
+        summary: "Edits settings by a merge patch; one that is `null` is what it was at first.",
+        parameters: &[DRY_RUN],
+        request: Some("SettingsPatch"),
+        responses: &[ok("Settings", "The settings after it.")],
+        problems: &[],
     },
     Operation {
         id: "clock_advance",

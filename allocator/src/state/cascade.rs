@@ -102,9 +102,9 @@ impl State {
     }
 
     fn cascade_plan(&self, asked: &PoolCascade) -> Result<(PoolId, Cascade), Rejection> {
-        self.fence_check(asked.as_of_revision)?;
         limit_check(asked.limit)?;
         let id = self.pool_get(&asked.tenant, &asked.pool)?;
+        self.fence_check(asked.as_of_revision)?;
         let pool = self.tables.pool(id);
         if let Some(given) = asked.if_revision.filter(|given| *given != pool.revision) {
             return Err(Rejection::RevisionMismatch {

@@ -38,6 +38,10 @@ impl State {
         who: Who<'_>,
         release: &OwnerRelease,
     ) -> Result<Outcome, Rejection> {
+        match &release.what {
+            OwnerHoldings::Owned(owned) => limit_check(owned.limit)?,
+            OwnerHoldings::Listed(holdings) => listed_check(holdings)?,
+        }
         let tenant = self.tenant_find(&release.tenant)?;
         let plan = match &release.what {
             OwnerHoldings::Owned(owned) => self.owned_plan(tenant, &release.tenant, owned)?,
@@ -59,7 +63,6 @@ impl State {
         owned: &OwnedBefore,
     ) -> Result<ReleaseOfMany, Rejection> {
         self.fence_check(owned.as_of_revision)?;
-        limit_check(owned.limit)?;
         let pools: BTreeSet<PoolId> = owned
             .pools
             .iter()
@@ -87,14 +90,6 @@ impl State {
         tenant: TenantId,
         holdings: &[HoldingRef],
     ) -> Result<ReleaseOfMany, Rejection> {
-        let most = RELEASE_BLOCKS_MAX;
-        if count(holdings.len()) > u64::from(most) {
-            return Err(Rejection::TooMany {
-                what: String::from("holdings"),
-                count: count(holdings.len()),
-                limit: u64::from(most),
-            });
-        }
         let mut held = BTreeSet::new();
         let mut ended = BTreeSet::new();
         for (place, holding) in holdings.iter().enumerate() {
@@ -186,6 +181,19 @@ impl State {
             format!("0 to {revision}"),
         ))
     }
+}
+
+/// There are not too many holdings for one command.
+fn listed_check(holdings: &[HoldingRef]) -> Result<(), Rejection> {
+    let (count, limit) = (count(holdings.len()), u64::from(RELEASE_BLOCKS_MAX));
+    if count <= limit {
+        return Ok(());
+    }
+    Err(Rejection::TooMany {
+        what: String::from("holdings"),
+        count,
+        limit,
+    })
 }
 
 /// A stated limit is one.

@@ -62,8 +62,11 @@ impl State {
         who: Who<'_>,
         asked: &Reconcile,
     ) -> Result<Outcome, Rejection> {
-        self.reconcile_check(asked)?;
+        reconcile_check(asked)?;
         let tenant = self.tenant_find(&asked.tenant)?;
+        if let Some(revision) = asked.as_of_revision {
+            self.fence_check(revision)?;
+        }
         let scope = self
             .index
             .suspects
@@ -81,25 +84,6 @@ impl State {
         }
         let plan = self.reconcile_plan(tenant, asked, scope)?;
         Ok(self.reconcile_commit(who, tenant, asked, plan, missing))
-    }
-
-    fn reconcile_check(&self, asked: &Reconcile) -> Result<(), Rejection> {
-        if let Some(revision) = asked.as_of_revision {
-            self.fence_check(revision)?;
-        }
-        if !(1..=2).contains(&asked.sightings) {
-            let allowed = String::from("1 or 2");
-            return Err(invalid("sightings", "it is outside of its bounds", allowed));
-        }
-        if matches!(&asked.scope, Scope::Labels(labels) if labels.is_empty()) {
-            let allowed = String::from("at least one label");
-            return Err(invalid("scope.labels", "it is empty", allowed));
-        }
-        let (what, live) = match &asked.live {
-            Live::Owners(owners) => ("live", owners.len()),
-            Live::Claims(claims) => ("liveClaims", claims.len()),
-        };
-        too_many(what, live, LIVE_MAX)
     }
 
     /// Who is there and holds nothing, in the scope or outside of it.
@@ -427,6 +411,23 @@ impl State {
             self.scope_forget(scope);
         }
     }
+}
+
+/// What can be told of a live set alone.
+fn reconcile_check(asked: &Reconcile) -> Result<(), Rejection> {
+    if !(1..=2).contains(&asked.sightings) {
+        let allowed = String::from("1 or 2");
+        return Err(invalid("sightings", "it is outside of its bounds", allowed));
+    }
+    if matches!(&asked.scope, Scope::Labels(labels) if labels.is_empty()) {
+        let allowed = String::from("at least one label");
+        return Err(invalid("scope.labels", "it is empty", allowed));
+    }
+    let (what, live) = match &asked.live {
+        Live::Owners(owners) => ("live", owners.len()),
+        Live::Claims(claims) => ("liveClaims", claims.len()),
+    };
+    too_many(what, live, LIVE_MAX)
 }
 
 /// The owner of a claim (`true`), or else its name: what groups the blocks of one holder.

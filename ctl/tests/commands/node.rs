@@ -1,6 +1,6 @@
 //! A node that answers by a table and notes what it was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use api::Problem;
@@ -25,15 +25,20 @@ impl Drop for Node {
 }
 
 impl Node {
-    /// Answers `METHOD path?query` by the table; what is not in it is `not_found`.
+    /// Answers `METHOD path?query` by the table; what is not in it is `not_found`. A line that stands there
+    /// more than once is answered in turn, and then as the last time.
     pub(crate) async fn start<'a>(table: impl IntoIterator<Item = (&'a str, u16, Value)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let table: BTreeMap<String, (u16, Value)> = table
-            .into_iter()
-            .map(|(line, status, body)| (line.to_owned(), (status, body)))
-            .collect();
-        let (asked, table) = (Arc::new(Mutex::new(Vec::new())), Arc::new(table));
+        let mut answers: BTreeMap<String, VecDeque<(u16, Value)>> = BTreeMap::new();
+        for (line, status, body) in table {
+            let of_line = answers.entry(line.to_owned()).or_default();
+            of_line.push_back((status, body));
+        }
+        let (asked, table) = (
+            Arc::new(Mutex::new(Vec::new())),
+            Arc::new(Mutex::new(answers)),
+        );
         let notes = asked.clone();
         let router = Router::new().fallback(move |request: Request| {
             let (notes, table) = (notes.clone(), table.clone());
@@ -51,7 +56,14 @@ impl Node {
                     let problem = Problem::not_found(head.uri.path());
                     (problem.status, serde_json::to_value(problem).unwrap())
                 };
-                let (status, body) = table.get(&line).cloned().unwrap_or_else(missing);
+                let next = table.lock().unwrap().get_mut(&line).and_then(|answers| {
+                    let next = answers.front().cloned();
+                    if answers.len() > 1 {
+                        answers.pop_front();
+                    }
+                    next
+                });
+                let (status, body) = next.unwrap_or_else(missing);
                 // A text is sent as it is: a stream of events.
                 let text = match body {
                     Value::String(text) => text,

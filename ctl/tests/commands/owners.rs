@@ -57,6 +57,32 @@ async fn an_owner_is_released_as_of_the_present_revision() {
 }
 
 #[tokio::test]
+async fn what_is_left_is_released_in_further_steps() {
+    let pool = "DELETE /v1/tenants/acme/pools/p?cascade=true&asOfRevision=7&limit=10000";
+    let cascaded = |released: u64, remaining: u64| {
+        let deleted = remaining == 0;
+        json!({ "released": released, "remaining": remaining, "newer": 0, "deleted": deleted, "revision": 12 })
+    };
+    let node = Node::start([
+        (RELEASE, 200, released(10_000, 10_004)),
+        (RELEASE, 200, released(10_000, 4)),
+        (RELEASE, 200, released(4, 0)),
+        (pool, 200, cascaded(10_000, 3)),
+        (pool, 200, cascaded(3, 0)),
+    ])
+    .await;
+    let outcome = acme(&node, "owner release node-1 --as-of 7 --yes").await;
+    assert_eq!(outcome.stdout, "Released:   20004\nRemaining:  0\n");
+    let outcome = acme(&node, "pool delete p --cascade --as-of 7 --yes").await;
+    assert!(
+        outcome
+            .stdout
+            .starts_with("Released:   10003\nRemaining:  0\n")
+    );
+    assert_eq!((outcome.code, node.asked().len()), (0, 5));
+}
+
+#[tokio::test]
 async fn a_release_that_nobody_confirmed_is_not_sent() {
     let node = Node::start([]).await;
     let outcome = acme(&node, "owner release node-1 --as-of 7").await;

@@ -122,6 +122,7 @@ impl Run {
     }
 
     fn step(&mut self, one: &One) {
+        self.world.revision = self.harness.state.revision();
         let Some(mut command) = self.world.command(one) else {
             return;
         };
@@ -175,6 +176,7 @@ impl Run {
                     assert!(stale, "{result:?}");
                 }
             }
+            Command::PoolCascade(cascade) => self.compare_cascade(cascade, &result),
             Command::OwnerRelease(release) => self.compare_owner_release(release, &result),
             Command::ClaimCreate(spec) => {
                 self.compare(&Operation::CreateClaim(spec.clone()), &result);

@@ -1,6 +1,7 @@
-//! Releases of all that an owner holds.
+//! Releases of all that an owner holds, and of all that is under a pool.
 
 use allocator::answer::{Outcome, Rejection};
+use allocator::cascade::PoolCascade;
 use allocator::owners::{OwnerHoldings, OwnerMatch, OwnerRelease};
 use allocator::prefix::Prefix;
 
@@ -59,6 +60,49 @@ impl Run {
             let generation = self.world.generations[&text];
             self.ended.insert((text, generation), block);
             self.world.kept.push((block, generation));
+        }
+    }
+
+    pub(super) fn compare_cascade(
+        &mut self,
+        cascade: &PoolCascade,
+        result: &Result<Outcome, Rejection>,
+    ) {
+        let text = cascade.pool.to_string();
+        if self.model.pool(&text).is_none() {
+            assert!(matches!(result, Err(Rejection::PoolNotFound { .. })));
+            return;
+        }
+        // A child stands behind its parent.
+        let mut gone = vec![text];
+        for pool in &self.model.pools {
+            if pool
+                .parent
+                .as_ref()
+                .is_some_and(|parent| gone.contains(parent))
+            {
+                gone.push(pool.name.clone());
+            }
+        }
+        let claims = self
+            .model
+            .claims
+            .extract_if(.., |claim| gone.contains(&claim.pool));
+        let ended: Vec<(String, Prefix)> = claims.map(|claim| (claim.name, claim.block)).collect();
+        let kept = self.model.kept.len();
+        self.model.kept.retain(|kept| !gone.contains(&kept.pool));
+        let kept = kept - self.model.kept.len();
+        self.model.pools.retain(|pool| !gone.contains(&pool.name));
+        let Ok(Outcome::PoolCascaded(found)) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!(
+            (found.released, found.reclaimed as usize, found.deleted),
+            ((ended.len() + kept + gone.len() - 1) as u64, kept, true)
+        );
+        for (text, block) in ended {
+            let generation = self.world.generations[&text];
+            self.ended.insert((text, generation), block);
         }
     }
 }

@@ -53,6 +53,10 @@ pub(crate) enum One {
     PoolDelete {
         name: u8,
     },
+    /// A child pool with all that is under it.
+    Cascade {
+        name: u8,
+    },
     Exclude {
         ends: [u8; 2],
     },
@@ -126,6 +130,7 @@ pub(crate) fn commands(most: usize) -> impl proptest::strategy::Strategy<Value =
         3 => (any::<bool>(), prop::collection::vec(part(), 0..6)).prop_map(|(atomic, parts)| One::Batch { atomic, parts }),
         2 => (0_u8..4, 0_u8..6, 1_u8..=4).prop_map(|(name, parent, length)| One::Carve { name, parent, length }),
         1 => (2_u8..6).prop_map(|name| One::PoolDelete { name }),
+        1 => (2_u8..6).prop_map(|name| One::Cascade { name }),
         2 => (0_u8..24, 0_u8..6).prop_map(|(name, owner)| One::Owned { name, owner }),
         4 => (0_u8..24, 0_u8..3, prop::option::of(0_u8..10), prop::option::of(0_u8..9)).prop_map(|(name, pool, ttl, grace)| One::Leased { name, pool, ttl, grace }),
         2 => (0_u8..24, prop::option::of(0_u8..4), prop::option::of(any::<u8>())).prop_map(|(name, owner, generation)| One::Confirm { name, owner, generation }),
@@ -156,6 +161,8 @@ pub(crate) struct World {
     pub(super) strategy: Strategy,
     /// The last generation seen of each claim.
     pub(super) generations: BTreeMap<String, u64>,
+    /// The revision of the state.
+    pub(super) revision: u64,
     /// The revision at which each claim was given last.
     pub(super) given: BTreeMap<String, u64>,
     /// Blocks that were released, with their generations.
@@ -263,6 +270,9 @@ impl World {
             }
             One::Bound { min } => pool_edit("pool0", vec![PoolChange::MinPrefixLength(*min)]),
             One::PoolDelete { name } => pool_delete(&format!("pool{name}")),
+            One::Cascade { name } => {
+                crate::cascade::cascade(&format!("pool{name}"), self.revision, None)
+            }
             One::Owned {
                 name,
                 owner: number,
@@ -426,6 +436,7 @@ impl World {
             | One::Resize { .. }
             | One::Bound { .. }
             | One::PoolDelete { .. }
+            | One::Cascade { .. }
             | One::Owned { .. }
             | One::Leased { .. }
             | One::Confirm { .. }

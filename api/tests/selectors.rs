@@ -1,6 +1,8 @@
 //! Selectors of pools and lists of tenants in documents: what is read, what is refused, and that what is
 //! shown can be sent back.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use allocator::command::{ClaimFrom, Command, Sharing};
 use allocator::name::Name;
 use api::Problem;
@@ -31,7 +33,7 @@ fn selected(selector: &str) -> String {
             ClaimFrom::Selector(selector) => {
                 serde_json::to_string(&PoolSelector::from(&*selector)).unwrap()
             }
-            other => panic!("{other:?}"),
+            other @ ClaimFrom::Pool(_) => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
     }

@@ -141,15 +141,15 @@ async fn a_watch_that_is_cut_off_at_each_revision_goes_on_at_another_node_with_t
     let claim = json!({ "name": "after", "pool": "p" });
     tenant.claim(&mut connection, &claim).await?.expect(201)?;
     let (id, data) = followed.next().await?;
-    let last = seen.last().map(|(id, _)| id.as_str());
-    let mut moved = Events::open(cluster.address(alive[1]), path, last).await?;
+    let newest = seen.last().map(|(id, _)| id.as_str());
+    let mut moved = Events::open(cluster.address(alive[1]), path, newest).await?;
     let (same, again) = moved.next().await?;
     ensure!((&id, &data) == (&same, &again), "{data} and {again}");
     ensure!(data["object"]["name"] == "after", "{data}");
     // A node that was away tells the same.
     cluster.start(leader)?;
     cluster.ready(leader).await?;
-    let mut back = Events::open(cluster.address(leader), path, last).await?;
+    let mut back = Events::open(cluster.address(leader), path, newest).await?;
     ensure!(back.next().await? == (id, data), "the node that was away");
     Ok(())
 }

@@ -89,15 +89,9 @@ impl Hold {
 
     pub(crate) fn purpose(&self) -> Purpose {
         match &self.holder {
-            Holder::Claim(Claim {
-                asked: Asked {
-                    reservation: true, ..
-                },
-                ..
-            }) => Purpose::Reservation,
-            Holder::Claim(_) => Purpose::Claim,
+            Holder::Claim(claim) if !claim.asked.reservation => Purpose::Claim,
+            Holder::Claim(_) | Holder::Reservation { .. } => Purpose::Reservation,
             Holder::Child { .. } => Purpose::Child,
-            Holder::Reservation { .. } => Purpose::Reservation,
         }
     }
 

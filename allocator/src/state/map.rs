@@ -68,7 +68,7 @@ impl State {
         }
         Ok(MapView {
             prefix_length: length,
-            runs: runs.runs,
+            runs: runs.all,
             next: runs.next,
         })
     }
@@ -99,7 +99,7 @@ impl State {
 /// Collects pieces into runs.
 #[derive(Default)]
 struct Runs {
-    runs: Vec<MapRun>,
+    all: Vec<MapRun>,
     limit: usize,
     pieces: usize,
     /// The last run does not go on: another CIDR begins.
@@ -110,9 +110,9 @@ struct Runs {
 impl Runs {
     fn push(&mut self, block: Prefix, kind: MapKind) -> ControlFlow<()> {
         let held = !matches!(kind, MapKind::Free | MapKind::Mixed(_));
-        let full = self.runs.len() >= self.limit;
+        let full = self.all.len() >= self.limit;
         let grown = self
-            .runs
+            .all
             .last_mut()
             .filter(|run| !self.closed && joins(run, block, &kind));
         if self.pieces >= LIST_ROWS_MAX || (full && grown.is_none()) {
@@ -128,7 +128,7 @@ impl Runs {
                     *there = larger(*there, *largest);
                 }
             }
-            None => self.runs.push(MapRun {
+            None => self.all.push(MapRun {
                 first: block.first(),
                 last: block.last(),
                 kind,

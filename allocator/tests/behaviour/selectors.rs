@@ -54,8 +54,11 @@ fn got(harness: &mut Harness, text: &str, wanted: &str) -> String {
     }
 }
 
-/// Pools of two addresses each: name, number, priority, labels.
-fn harness(pools: &[(&str, u8, u16, &[(&str, &str)])]) -> Harness {
+/// Name, number, priority, labels.
+type Described<'a> = (&'a str, u8, u16, &'a [(&'a str, &'a str)]);
+
+/// Pools of two addresses each.
+fn harness(pools: &[Described<'_>]) -> Harness {
     let mut harness = Harness::new();
     for (text, number, priority, pairs) in pools {
         let mut spec = root(text, &format!("10.0.{number}.0/31"));

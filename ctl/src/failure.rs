@@ -236,6 +236,7 @@ mod tests {
             3 test_clock_off
             4 tenant_not_found
             4 pool_not_found
+            4 no_pool_matches
             4 claim_not_found
             4 allocation_not_found
             4 member_not_found

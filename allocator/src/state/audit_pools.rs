@@ -79,6 +79,15 @@ impl State {
         check(foreign == self.index.foreign, 7, || {
             String::from("what is held of other tenants' pools")
         })?;
+        let ended = self.tables.ended.iter();
+        let elsewhere = ended
+            .filter(|(_, ended)| ended.tenant != ended.pool_tenant)
+            .map(|(number, ended)| (ended.tenant, ended.block, number));
+        check(
+            self.index.ended.elsewhere_is(&elsewhere.collect()),
+            7,
+            || String::from("what was held of other tenants' pools"),
+        )?;
         let mut selectors = SelectorIndex::default();
         for (id, pool) in self.tables.pools.iter() {
             selectors.add(id, pool);

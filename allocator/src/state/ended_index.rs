@@ -1,6 +1,6 @@
 //! Where ended holdings are found: by generation, by block, and the newest of each claim's name.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 
 use crate::hashed::{Hash, Hashed};
 use crate::name::Name;
@@ -21,6 +21,8 @@ pub(super) struct EndedIndex {
     generations: Hashed,
     /// By routing domain and block, and among those in the order in which they ended.
     blocks: Ordered,
+    /// Those that were of another tenant's pool, by the holder's tenant and block.
+    foreign: BTreeSet<(TextId, Prefix, u64)>,
     /// What the ended holdings count against the bound on bytes.
     pub(super) bytes: u64,
 }
@@ -107,6 +109,9 @@ impl EndedIndex {
         let key = block_key(number, ended);
         let added = self.blocks.insert(key, id, tables.ended_block_keys());
         assert!(added, "numbers of ended holdings are unique");
+        if ended.tenant != ended.pool_tenant {
+            self.foreign.insert((ended.tenant, ended.block, number));
+        }
         self.bytes = self.bytes.saturating_add(ended.weight());
         Ok(())
     }
@@ -137,6 +142,23 @@ impl EndedIndex {
             .take_while(move |id| tables.ended_block_key(*id).head == head)
     }
 
+    /// The ended holdings of a block that a tenant had of other tenants' pools, from a number on.
+    pub(super) fn elsewhere(
+        &self,
+        tenant: TextId,
+        block: Prefix,
+        first: u64,
+    ) -> impl Iterator<Item = u64> {
+        self.foreign
+            .range((tenant, block, first)..=(tenant, block, u64::MAX))
+            .map(|(.., number)| *number)
+    }
+
+    /// Whether all that were of another tenant's pool are indexed, and nothing else, for the audit.
+    pub(super) fn elsewhere_is(&self, all: &BTreeSet<(TextId, Prefix, u64)>) -> bool {
+        self.foreign == *all
+    }
+
     /// All that are indexed by block, for the audit.
     pub(super) fn by_block(&self) -> &Ordered {
         &self.blocks
@@ -157,7 +179,7 @@ impl EndedIndex {
     /// Takes the oldest ended holding out.
     pub(super) fn remove_oldest(&mut self, number: u64, ended: &Ended) {
         self.before.pop_front();
-        self.forget(ended_id(number), ended);
+        self.forget(number, ended);
         if let EndedHolder::Claim { name, .. } = &ended.holder {
             // Only where no newer holding of the name has taken its place.
             self.names
@@ -168,7 +190,7 @@ impl EndedIndex {
     /// Takes the newest ended holding back.
     pub(super) fn remove_newest(&mut self, tables: &Tables, number: u64, ended: &Ended) {
         let before = self.before.pop_back().flatten();
-        self.forget(ended_id(number), ended);
+        self.forget(number, ended);
         if let EndedHolder::Claim { name, .. } = &ended.holder {
             let hash = name_hash(ended.tenant_serial, name);
             let there = match before.filter(|before| tables.ended_is_kept(*before)) {
@@ -179,10 +201,11 @@ impl EndedIndex {
         }
     }
 
-    fn forget(&mut self, id: u32, ended: &Ended) {
+    fn forget(&mut self, number: u64, ended: &Ended) {
+        self.foreign.remove(&(ended.tenant, ended.block, number));
         let there = self
             .generations
-            .remove(generation_hash(ended.generation), id);
+            .remove(generation_hash(ended.generation), ended_id(number));
         assert!(there, "an ended holding is indexed by its generation");
         self.bytes = self.bytes.saturating_sub(ended.weight());
     }

@@ -8,7 +8,9 @@ use crate::history::{
 };
 use crate::name::{Labels, Name};
 use crate::prefix::Prefix;
-use crate::record::{Ended, EndedHolder, Event, Extras, Hold, HoldId, Holder, PoolId};
+use crate::record::{
+    Claim, Ended, EndedHolder, Event, Extras, Hold, HoldId, Holder, PoolId, TenantId,
+};
 use crate::view::{EventId, EventKind, Page, Phase, Purpose};
 
 use super::State;
@@ -74,8 +76,11 @@ impl State {
 
     fn ended_passes(&self, ended: &Ended, filter: &HistoryFilter) -> bool {
         let is = |id, name: &Name| self.tables.text(id) == name.as_str();
-        let of_claim = matches!(ended.holder, EndedHolder::Claim { .. });
+        // Another tenant's names and owners lead to nothing.
+        let seen = passes(filter.tenant.as_ref(), |name| is(ended.tenant, name));
+        let of_claim = seen && matches!(ended.holder, EndedHolder::Claim { .. });
         let owner = ended.extras().and_then(|extras| extras.owner.as_ref());
+        let owner = owner.filter(|_| seen);
         passes(filter.tenant.as_ref(), |name| {
             is(ended.tenant, name) || is(ended.pool_tenant, name)
         }) && passes(filter.space.as_ref(), |name| is(ended.space, name))
@@ -100,6 +105,14 @@ impl State {
             },
             None => None,
         };
+        // Behind its own pools comes what a tenant holds of others': its keys are of another tenant.
+        let elsewhere = own.and_then(|own| {
+            let (tenant, _, cidr) = after?;
+            (tenant != self.tenant_name(own)).then_some((own, cidr))
+        });
+        if let Some((own, cidr)) = elsewhere {
+            return self.history_elsewhere(own, Some(cidr), filter, pager);
+        }
         let at = after
             .and_then(|(tenant, pool, cidr)| Some((self.tenant_find(tenant).ok()?, pool, cidr)));
         let begun =
@@ -123,6 +136,41 @@ impl State {
             .map(|pool| (pool, None));
         for (pool, from) in begun.into_iter().chain(pools) {
             self.history_of_pool(pool, from, filter, pager)?;
+        }
+        match own {
+            Some(own) => self.history_elsewhere(own, None, filter, pager),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Adds what a tenant holds of other tenants' pools, after a block; breaks off when the page is
+    /// full, but not between two holdings of one block.
+    fn history_elsewhere(
+        &self,
+        tenant: TenantId,
+        after: Option<Prefix>,
+        filter: &HistoryFilter,
+        pager: &mut HistoryPager,
+    ) -> ControlFlow<()> {
+        let after = after.map(|cidr| (cidr, HoldId::MAX));
+        let mut last = None;
+        for (cidr, id) in self.index.foreign.after(tenant, after) {
+            if pager.is_full() && last != Some(cidr) {
+                return ControlFlow::Break(());
+            }
+            last = Some(cidr);
+            let hold = self.tables.hold(id);
+            let pool = self.tables.pool(hold.pool);
+            let passes = passes(filter.space.as_ref(), |space| pool.space == *space)
+                && passes(filter.pool.as_ref(), |name| pool.spec.name == *name)
+                && self.held_passes(hold, filter);
+            let item = self.held_holding(hold).filter(|_| passes);
+            let key = HistoryKey::Held {
+                tenant: pool.spec.tenant.clone(),
+                pool: pool.spec.name.clone(),
+                cidr,
+            };
+            pager.row(key, item);
         }
         ControlFlow::Continue(())
     }
@@ -196,14 +244,22 @@ impl State {
     }
 
     fn held_passes(&self, hold: &Hold, filter: &HistoryFilter) -> bool {
+        // Another tenant's names and owners lead to nothing.
+        let seen = |tenant: &Name| passes(filter.tenant.as_ref(), |name| name == tenant);
+        let claim = hold
+            .claim()
+            .filter(|claim| seen(self.tenant_name(claim.tenant)));
         let owner = match &hold.holder {
-            Holder::Claim(claim) => claim.owner(),
-            Holder::Child { pool } => self.tables.pool(*pool).spec.owner.as_ref(),
+            Holder::Claim(_) => claim.and_then(Claim::owner),
+            Holder::Child { pool } => {
+                let spec = &self.tables.pool(*pool).spec;
+                spec.owner.as_ref().filter(|_| seen(&spec.tenant))
+            }
             Holder::Reservation { .. } => None,
         };
         passes(filter.cidr, |cidr| cidr.overlaps(hold.block))
             && passes(filter.claim.as_ref(), |name| {
-                hold.claim().is_some_and(|claim| claim.name == *name)
+                claim.is_some_and(|claim| claim.name == *name)
             })
             && passes(filter.owner.as_ref(), |wanted| owner == Some(wanted))
     }
@@ -255,7 +311,8 @@ impl State {
     }
 
     pub(super) fn ended_holding(&self, ended: &Ended) -> HoldingView {
-        let purpose = match ended.holder {
+        let purpose = match &ended.holder {
+            EndedHolder::Claim { asked, .. } if asked.reservation => Purpose::Reservation,
             EndedHolder::Claim { .. } => Purpose::Claim,
             EndedHolder::Child { .. } => Purpose::Child,
         };
@@ -351,7 +408,8 @@ impl State {
         }
     }
 
-    /// Numbers of the ended holdings of exactly a block whose end came after a revision, at most so many.
+    /// The ended holdings of exactly a block whose end came after a revision, at most so many: of the
+    /// tenant's own pools, and of what it had of other tenants' pools.
     pub(super) fn ended_after(
         &self,
         tenant: &Name,
@@ -371,6 +429,14 @@ impl State {
             .take(super::list::LIST_ROWS_MAX)
             .map(|id| self.tables.ended_of(id))
             .filter(|ended| ended.block == block && (ended.pool_tenant, ended.space) == scope)
+            .chain(
+                self.index
+                    .ended
+                    .elsewhere(scope.0, block, first)
+                    .take(super::list::LIST_ROWS_MAX)
+                    .filter_map(|number| self.tables.ended.get(number))
+                    .filter(|ended| ended.space == scope.1),
+            )
             .collect()
     }
 

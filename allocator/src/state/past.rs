@@ -207,8 +207,8 @@ impl State {
     fn ended_allocation(&self, ended: &Ended) -> AllocationView {
         let holding = self.ended_holding(ended);
         let (claim, child) = match holding.purpose {
-            Purpose::Claim => (Some(holding.holder), None),
-            Purpose::Child | Purpose::Reservation => (None, Some(holding.holder)),
+            Purpose::Claim | Purpose::Reservation => (Some(holding.holder), None),
+            Purpose::Child => (None, Some(holding.holder)),
         };
         AllocationView {
             cidr: holding.cidr,
@@ -298,7 +298,7 @@ impl State {
                 break;
             }
             if query.contains(ended.block)
-                && is(ended.pool_tenant, tenant)
+                && (is(ended.pool_tenant, tenant) || is(ended.tenant, tenant))
                 && is(ended.space, space)
                 && self.began_by(ended.generation, at)
             {

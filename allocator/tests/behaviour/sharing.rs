@@ -337,3 +337,57 @@ fn owners_and_labels_of_another_tenant_lead_to_nothing() {
         assert_eq!((found("b"), found(TENANT)), (1, 0), "{filter:?}");
     }
 }
+
+#[test]
+fn the_past_of_a_shared_pool_is_known_to_both_and_told_by_name_to_its_holder() {
+    use allocator::history::{HistoryFilter, Moment};
+
+    let mut harness = harness("10.0.0.0/28");
+    let given = taken(&mut harness, "b", "one").revision;
+    taken(&mut harness, "b", "two");
+    harness.ok(Command::ClaimRelease(ClaimRelease {
+        tenant: name("b"),
+        name: name("one"),
+        generation: None,
+    }));
+    let space = name("default");
+    let then = |tenant: &str, revision| {
+        let moment = Moment::Revision(revision);
+        let past = harness
+            .state
+            .lookup_at(&name(tenant), &space, block("10.0.0.0/32"), moment)
+            .unwrap();
+        past.lookup.claim.map(|claim| claim.spec.name)
+    };
+    assert_eq!(then("b", given), Some(name("one")));
+    assert_eq!(then(TENANT, given), Some(name("one")));
+    assert_eq!(then("c", given), None);
+    assert_eq!(then("b", given - 1), None);
+
+    let listed = |tenant: &str, claim: Option<&str>, limit: usize| {
+        let filter = HistoryFilter {
+            tenant: Some(name(tenant)),
+            claim: claim.map(name),
+            ..HistoryFilter::default()
+        };
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page = harness.state.history(&filter, after.as_ref(), limit);
+            all.extend(page.items.into_iter().map(|item| item.holder.1.to_string()));
+            after = page.next;
+            if after.is_none() {
+                return all;
+            }
+        }
+    };
+    for limit in [1, 100] {
+        assert_eq!(listed("b", None, limit), ["one", "two"]);
+        assert_eq!(listed(TENANT, None, limit), ["one", "two"]);
+        assert_eq!(listed("b", Some("one"), limit), ["one"]);
+        // Another tenant's names lead to nothing.
+        assert!(listed(TENANT, Some("one"), limit).is_empty());
+        assert!(listed(TENANT, Some("two"), limit).is_empty());
+        assert!(listed("c", None, limit).is_empty());
+    }
+}

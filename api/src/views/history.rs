@@ -28,7 +28,7 @@ pub struct Holding {
     /// By a claim or by a child pool.
     #[schema(schema_with = super::allocation::purpose_schema)]
     pub purpose: Purpose,
-    /// The claim, for purpose `Claim`.
+    /// The claim, for purposes `Claim` and `Reservation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub claim: Option<Name>,
@@ -94,7 +94,8 @@ impl Holding {
     pub fn of(view: &HoldingView, viewer: Viewer<'_>) -> Self {
         let (tenant, name) = &view.holder;
         let seen = viewer.sees(tenant);
-        let name_if = |purpose: Purpose| (seen && view.purpose == purpose).then(|| name.clone());
+        let is_child = view.purpose == Purpose::Child;
+        let name_if = |wanted: bool| (seen && wanted).then(|| name.clone());
         let (own, told) = match viewer {
             Viewer::Admin => (tenant, true),
             Viewer::Tenant(own) => (own, !seen),
@@ -106,8 +107,8 @@ impl Holding {
             space: view.space.clone(),
             pool: PoolRef::seen_from(own, &view.tenant, &view.pool),
             purpose: view.purpose,
-            claim: name_if(Purpose::Claim),
-            child: name_if(Purpose::Child),
+            claim: name_if(!is_child),
+            child: name_if(is_child),
             tenant: told.then(|| tenant.clone()),
             owner: view.owner.clone().filter(|_| seen),
             labels: if seen {

@@ -76,7 +76,7 @@ fn documents() -> Vec<Case> {
             "",
         ),
         case("POST", CLAIMS, "[]", FIELD_REFUSED, "body", "an object"),
-        case("POST", CLAIMS, "{}", FIELD_REFUSED, "pool", "required"),
+        case("POST", CLAIMS, "{}", FIELD_REFUSED, "pool", "poolSelector"),
         case("POST", CLAIMS, r#"{"pool":7}"#, FIELD_REFUSED, "pool", ""),
         case(
             "POST",

@@ -53,4 +53,6 @@ mod tables;
 #[cfg(test)]
 mod time;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
 mod watch;

@@ -118,6 +118,13 @@ impl State {
     /// Whether the pool may hand out what is asked for.
     pub(super) fn claim_check(&self, spec: &ClaimSpec, id: PoolId) -> Result<Wanted, Rejection> {
         let pool = self.tables.pool(id);
+        if spec.reservation && spec.tenant != pool.spec.tenant {
+            return Err(invalid(
+                "purpose",
+                "what a pool withholds is for its own tenant to say",
+                String::from("Claim or absent, for a pool of another tenant"),
+            ));
+        }
         family_check("family", spec.family, pool)?;
         family_check("cidr", spec.cidr.map(Prefix::family), pool)?;
         let spans = within::spans(&spec.within, pool)?;

@@ -123,10 +123,9 @@ impl State {
     /// A block may be held on several levels: the generation tells which is meant.
     fn reclaim_plan(&self, reclaim: &AllocationReclaim) -> Result<HoldId, Rejection> {
         let tenant = self.tenant_find(&reclaim.tenant)?;
-        let (_, chain) = self.chain(tenant, &reclaim.space, reclaim.cidr);
-        let mut exact = chain
-            .into_iter()
-            .rev()
+        let mut exact = self
+            .chains(tenant, &reclaim.space, reclaim.cidr)
+            .flat_map(|(_, holds)| holds.into_iter().rev())
             // It is the pool's operator who reclaims.
             .filter(|id| {
                 let hold = self.tables.hold(*id);

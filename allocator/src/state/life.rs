@@ -55,11 +55,12 @@ impl State {
         let hold = self.tables.hold(id);
         let longest = self.tables.pool(hold.pool).spec.life.max_ttl_seconds;
         ttl_check(renew.ttl_seconds, longest)?;
+        let required = longest.filter(|_| hold.obeys_policy());
         let present = hold.lease().map(|lease| match longest {
             Some(longest) => lease.ttl_seconds.min(longest),
             None => lease.ttl_seconds,
         });
-        let Some(ttl_seconds) = renew.ttl_seconds.or(present).or(longest) else {
+        let Some(ttl_seconds) = renew.ttl_seconds.or(present).or(required) else {
             return Err(invalid(
                 "ttlSeconds",
                 "the claim has no lease to renew",

@@ -423,12 +423,10 @@ impl State {
         cidr: Prefix,
     ) -> Result<AllocationView, Rejection> {
         let id = self.tenant_find(tenant)?;
-        let exact = self
-            .chain(id, space, cidr)
-            .1
-            .into_iter()
-            .rev()
-            .find(|hold| self.tables.hold(*hold).block == cidr);
+        let exact = self.chains(id, space, cidr).find_map(|(_, holds)| {
+            let is_exact = |hold: &HoldId| self.tables.hold(*hold).block == cidr;
+            holds.into_iter().rev().find(is_exact)
+        });
         exact
             .map(|hold: HoldId| self.allocation_view(hold))
             .ok_or_else(|| Rejection::AllocationNotFound {

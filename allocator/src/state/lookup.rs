@@ -66,45 +66,71 @@ impl State {
         }
     }
 
-    /// Where a tenant has no root around a block: the pool of another tenant that it holds of there, and
-    /// its child pool, if that is what it holds. A space is told by its name.
-    fn chain_elsewhere(
-        &self,
-        tenant: TenantId,
-        space: &Name,
-        block: Prefix,
-        pools: &mut Vec<PoolId>,
-        holds: &mut Vec<HoldId>,
-    ) -> Option<PoolId> {
-        let mut around = self.index.foreign.around(tenant, block);
-        let id = around.find(|id| {
-            let pool = self.tables.hold(*id).pool;
-            self.tables.pool(pool).space == *space
-        })?;
-        let hold = self.tables.hold(id);
-        pools.push(hold.pool);
-        holds.push(id);
-        match hold.holder {
-            Holder::Child { pool } => Some(pool),
-            Holder::Claim(_) | Holder::Reservation { .. } => None,
-        }
-    }
-
-    /// The pools that contain a block, the root first, and the holds that do, the outermost first. What
-    /// a tenant holds of another one's pool begins with that pool.
+    /// The pools that contain a block, the root first, and the holds that do, the outermost first: of
+    /// the ways down that the tenant has, the one that goes furthest; its own root's where two go as far.
     pub(super) fn chain(
         &self,
         tenant: TenantId,
         space: &Name,
         block: Prefix,
     ) -> (Vec<PoolId>, Vec<HoldId>) {
-        let (mut pools, mut holds) = (Vec::new(), Vec::new());
+        let depth = |chain: &(Vec<PoolId>, Vec<HoldId>)| {
+            let innermost = chain.1.last();
+            innermost.map_or(0, |id| {
+                self.tables.hold(*id).block.length().saturating_add(1)
+            })
+        };
+        let further = |one: (Vec<PoolId>, Vec<HoldId>), other: (Vec<PoolId>, Vec<HoldId>)| {
+            if depth(&other) > depth(&one) {
+                other
+            } else {
+                one
+            }
+        };
+        self.chains(tenant, space, block)
+            .reduce(further)
+            .unwrap_or_default()
+    }
+
+    /// The ways down to a block: from the tenant's own root, and from what it holds of other tenants'
+    /// pools in a space of that name, the widest first.
+    pub(super) fn chains(
+        &self,
+        tenant: TenantId,
+        space: &Name,
+        block: Prefix,
+    ) -> impl Iterator<Item = (Vec<PoolId>, Vec<HoldId>)> {
         let root = self.index.root_overlapping(tenant, space, block);
         let root = root.filter(|(cidr, _)| cidr.contains(block));
-        let mut next = match root {
-            Some((_, pool)) => Some(pool),
-            None => self.chain_elsewhere(tenant, space, block, &mut pools, &mut holds),
-        };
+        let own = root.map(|(_, pool)| self.chain_from(tenant, Some(pool), None, block));
+        let elsewhere = self
+            .index
+            .foreign
+            .around(tenant, block)
+            .filter(move |id| {
+                let pool = self.tables.hold(*id).pool;
+                self.tables.pool(pool).space == *space
+            })
+            .map(move |id| {
+                let next = match self.tables.hold(id).holder {
+                    Holder::Child { pool } => Some(pool),
+                    Holder::Claim(_) | Holder::Reservation { .. } => None,
+                };
+                self.chain_from(tenant, next, Some(id), block)
+            });
+        own.into_iter().chain(elsewhere)
+    }
+
+    /// The way down from a pool, or from a hold to its child pool: as far as the tenant may see.
+    fn chain_from(
+        &self,
+        tenant: TenantId,
+        mut next: Option<PoolId>,
+        begin: Option<HoldId>,
+        block: Prefix,
+    ) -> (Vec<PoolId>, Vec<HoldId>) {
+        let mut holds: Vec<HoldId> = begin.into_iter().collect();
+        let mut pools: Vec<PoolId> = holds.iter().map(|id| self.tables.hold(*id).pool).collect();
         // A child lies in its parent and is one deeper: at most as many steps as pools nest.
         while let Some(pool) = next {
             pools.push(pool);
@@ -118,6 +144,11 @@ impl State {
                     Holder::Child { pool } => Some(pool),
                     Holder::Claim(_) | Holder::Reservation { .. } => None,
                 }
+            });
+            // What another tenant does inside its own pool is its own affair.
+            next = next.filter(|id| {
+                let pool = self.tables.pool(*id);
+                pool.tenant == tenant || pool.spec.shared_with.allows(self.tenant_name(tenant))
             });
         }
         (pools, holds)

@@ -128,15 +128,19 @@ impl State {
                 Err(_) => return Ok(None),
             },
         };
-        let (_, chain) = self.chain(owner, &holding.space, holding.cidr);
-        let there = chain.into_iter().rev().find(|id| {
+        let is_meant = |id: &HoldId| {
             let hold = self.tables.hold(*id);
             (hold.block, hold.generation) == (holding.cidr, holding.generation)
-        });
+        };
+        let there = self
+            .chains(owner, &holding.space, holding.cidr)
+            .find_map(|(_, holds)| holds.into_iter().rev().find(is_meant));
         let Some(id) = there else { return Ok(None) };
         let hold = self.tables.hold(id);
         match hold.claim() {
             Some(claim) if claim.tenant == tenant => Ok(hold.kept().is_none().then_some(id)),
+            // What another tenant's pool has is not told.
+            Some(_) | None if self.tables.pool(hold.pool).tenant != tenant => Ok(None),
             Some(_) | None => Err(invalid(
                 &format!("holdings[{place}].cidr"),
                 "it is not held by a claim of the tenant",

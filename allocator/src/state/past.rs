@@ -168,6 +168,8 @@ impl State {
                     (pool, child)
                 }
             };
+            // Another tenant's child pool is told by what is held of it, if that is to be seen.
+            let child = child.filter(|(owner, _)| owner == tenant);
             for name in [Some(pool), child].into_iter().flatten() {
                 if pools.last() != Some(&name) {
                     pools.push(name);

@@ -71,10 +71,15 @@ impl State {
         }
         let mut reserved = self.reservations(id, &withheld)?;
         let mut freed = Vec::new();
+        // A CIDR that goes takes its reservations along, though another one may withhold the same.
+        let stays = |block: Prefix| {
+            let cidr = pool.block_of(block).map(|block| block.cidr);
+            fields.blocks.iter().any(|after| Some(after.cidr) == cidr)
+        };
         for (block, hold) in &self.pool_index(id).withheld {
             match (reserved.get(block), &self.tables.hold(*hold).holder) {
                 (Some(reason), crate::record::Holder::Reservation { reason: there })
-                    if reason == there =>
+                    if reason == there && stays(*block) =>
                 {
                     reserved.remove(block);
                 }

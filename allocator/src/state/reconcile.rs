@@ -156,6 +156,10 @@ impl State {
         for id in self.scope_holds(tenant, &asked.scope) {
             let hold = self.tables.hold(id);
             let Some(claim) = hold.claim() else { continue };
+            // What is withheld is not held by anybody who could be absent.
+            if claim.asked.reservation {
+                continue;
+            }
             let holder = holder_of(claim);
             if live.contains(&holder) || !(holder.0 || unowned) {
                 continue;

@@ -382,3 +382,19 @@ fn edits_of_tenants_and_claims_change_what_they_say_of_themselves() {
         ]
     );
 }
+
+#[test]
+fn a_cidr_that_is_replaced_by_a_wider_or_narrower_one_takes_its_reservations_along() {
+    for after in ["10.0.0.0/23", "10.0.0.0/25", "10.0.0.0/24 10.0.2.0/24"] {
+        let mut harness = Harness::new();
+        let mut spec = root("p", "10.0.0.0/24");
+        spec.gateway = Some(Gateway::First);
+        harness.pool(spec);
+        harness.edit("p", vec![exclusions(&[("10.0.0.9-10.0.0.9", "edge")])]);
+        let view = harness.edit("p", vec![cidrs(after)]);
+        let count = 2 + u128::from(after.contains(' '));
+        assert_eq!(view.capacity.reserved.as_u128(), Some(count), "{after}");
+        assert_eq!(harness.take("c", "p", "32"), "10.0.0.0/32");
+        assert_eq!(harness.take("d", "p", "32"), "10.0.0.2/32");
+    }
+}

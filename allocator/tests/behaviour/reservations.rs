@@ -140,3 +140,20 @@ fn an_operator_may_withhold_more_of_a_pool_that_drains_and_has_to_give_it_back_b
     assert_eq!(harness.view("p").capacity.reserved.as_u128(), Some(4));
     harness.ok(pool_delete("p"));
 }
+
+#[test]
+fn a_renewal_does_not_give_a_reservation_the_lease_that_claims_need() {
+    let mut harness = harness();
+    harness.claim(reservation("r", "28"));
+    let renew = allocator::command::Command::ClaimRenew(allocator::command::ClaimRenew {
+        tenant: name(TENANT),
+        name: name("r"),
+        owner: None,
+        generation: None,
+        ttl_seconds: None,
+    });
+    assert!(matches!(
+        harness.refused(renew),
+        Rejection::InvalidField(fields) if fields[0].field == "ttlSeconds"
+    ));
+}

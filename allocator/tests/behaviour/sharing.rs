@@ -214,7 +214,8 @@ fn both_tenants_find_what_one_holds_of_the_other() {
     let table = [
         (TENANT, "10.0.0.0/32", format!("{of_t} mine")),
         (TENANT, "10.0.0.1/32", format!("{of_t} one")),
-        (TENANT, "10.0.0.16/32", format!("{of_t} > b/own deep")),
+        // What is in another tenant's pool is its own affair.
+        (TENANT, "10.0.0.16/32", format!("{of_t} ")),
         ("b", "10.0.0.0/32", String::from(" ")),
         ("b", "10.0.0.1/32", format!("{of_t} one")),
         ("b", "10.0.0.16/32", format!("{of_t} > b/own deep")),
@@ -389,5 +390,60 @@ fn the_past_of_a_shared_pool_is_known_to_both_and_told_by_name_to_its_holder() {
         assert!(listed(TENANT, Some("one"), limit).is_empty());
         assert!(listed(TENANT, Some("two"), limit).is_empty());
         assert!(listed("c", None, limit).is_empty());
+    }
+}
+
+#[test]
+fn what_another_tenants_pool_withholds_is_not_for_a_guest_to_say() {
+    let mut harness = harness("10.0.0.0/24");
+    let mut spec = of("b", "all");
+    spec.reservation = true;
+    spec.prefix_length = Some(24);
+    assert!(matches!(
+        harness.refused(spec),
+        Rejection::InvalidField(fields) if fields[0].field == "purpose"
+    ));
+    let mut own = of(TENANT, "own");
+    own.reservation = true;
+    harness.claim(own);
+}
+
+#[test]
+fn a_root_of_its_own_does_not_hide_what_a_tenant_holds_elsewhere() {
+    use allocator::owners::{HoldingRef, OwnerHoldings, OwnerRelease};
+
+    let mut harness = harness("10.0.0.0/24");
+    let mut own = root("wide", "10.0.0.0/8");
+    own.tenant = name("b");
+    harness.pool(own);
+    harness.ok(Command::PoolCreate(Box::new(child_of("b", "kid", 28))));
+    let mut deep = ClaimSpec::new(
+        name("b"),
+        name("deep"),
+        PoolRef {
+            tenant: None,
+            name: name("kid"),
+        },
+    );
+    deep.prefix_length = Some(32);
+    let held = harness.claim(deep);
+    let space = name("default");
+    let shown = harness
+        .state
+        .allocation(&name("b"), &space, held.block)
+        .unwrap();
+    assert_eq!(shown.generation, held.generation);
+    let listed = OwnerHoldings::Listed(vec![HoldingRef {
+        tenant: None,
+        space,
+        cidr: held.block,
+        generation: held.generation,
+    }]);
+    match harness.ok(Command::OwnerRelease(Box::new(OwnerRelease {
+        tenant: name("b"),
+        what: listed,
+    }))) {
+        Outcome::OwnerReleased(released) => assert_eq!(released.released, 1),
+        other => panic!("{other:?}"),
     }
 }

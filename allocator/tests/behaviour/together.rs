@@ -2,6 +2,11 @@
 //! here; the harness audits the state after each, and that dry runs, refusals and reloads are what they
 //! promise.
 
+#![expect(
+    clippy::many_single_char_names,
+    reason = "numbers that mean nothing by themselves"
+)]
+
 use allocator::State;
 use allocator::cascade::PoolCascade;
 use allocator::command::{
@@ -27,7 +32,11 @@ const OTHER: &str = "b";
 type Numbers = [u8; 8];
 
 fn tenant_of(number: u8) -> Name {
-    name(if number % 2 == 0 { TENANT } else { OTHER })
+    name(if number.is_multiple_of(2) {
+        TENANT
+    } else {
+        OTHER
+    })
 }
 
 fn pool_of(number: u8) -> PoolRef {
@@ -77,18 +86,18 @@ fn block_of(number: u8, size: u8) -> Prefix {
 
 fn life_of(number: u8) -> ClaimLife {
     ClaimLife {
-        ttl_seconds: (number % 3 == 0).then_some(u32::from(number % 5)),
+        ttl_seconds: number.is_multiple_of(3).then_some(u32::from(number % 5)),
         grace_seconds: (number % 5 == 1).then_some(u32::from(number % 4)),
         reclaim_policy: (number % 11 == 2).then_some(ReclaimPolicy::Retain),
     }
 }
 
 fn from_of(number: u8) -> ClaimFrom {
-    if number % 3 > 0 {
+    if !number.is_multiple_of(3) {
         return ClaimFrom::Pool(pool_of(number / 3));
     }
     ClaimFrom::Selector(Box::new(PoolSelector {
-        tenant: (number % 2 == 0).then(|| tenant_of(number / 8)),
+        tenant: number.is_multiple_of(2).then(|| tenant_of(number / 8)),
         family: None,
         labels: LabelSelector {
             requirements: vec![LabelRequirement::In("zone".into(), vec!["a".into()])],

@@ -327,9 +327,16 @@ impl Cluster {
         self.replica(id).propose(envelope(command), DEADLINE).await
     }
 
-    /// Proposes what must not be refused.
+    /// Proposes what must not be refused, and again while it is not known what became of it: the lead
+    /// may change at any time on a busy machine, and names make a repeat the same.
     pub(super) async fn accepted(&self, id: u64, command: Command) -> (Outcome, Proposed) {
-        let proposed = self.propose(id, command).await.expect("there is an answer");
+        let limit = Instant::now() + LONG;
+        let proposed = loop {
+            match self.propose(id, command.clone()).await {
+                Err(ProposeError::OutcomeUnknown) if Instant::now() < limit => {}
+                answer => break answer.expect("there is an answer"),
+            }
+        };
         let outcome = proposed
             .answer
             .result
@@ -342,17 +349,6 @@ impl Cluster {
     pub(super) async fn with_pool(&self) {
         self.accepted(1, tenant("t")).await;
         self.accepted(1, pool("t", "p", "10.0.0.0/24")).await;
-    }
-
-    /// The block that a claim has, by repeats while it is not known what became of it.
-    pub(super) async fn claimed_in_the_end(&self, id: u64, claim_name: &str) -> String {
-        loop {
-            match self.propose(id, claim("t", "p", claim_name)).await {
-                Ok(_) => return self.claimed(id, claim_name).await,
-                Err(ProposeError::OutcomeUnknown) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
     }
 
     /// The block that a claim has.

@@ -40,7 +40,7 @@ async fn a_hand_over_that_is_dropped_in_the_middle_is_undone() {
         let handing_over = inner.hand_over(Some(&turn));
         drop(timeout(Duration::from_millis(point), handing_over).await);
         drop(turn);
-        cluster.claimed_in_the_end(leader, "a").await;
+        cluster.claimed(leader, "a").await;
     }
     // Each of them can still lead: the other two are stopped and started again.
     for _ in 1..=3 {

@@ -7,7 +7,7 @@ use crate::answer::Rejection;
 use crate::free::Layout;
 use crate::name::Name;
 use crate::prefix::{Address, Prefix, address_number, address_of_number};
-use crate::record::{HoldId, Holder, PoolId};
+use crate::record::{HoldId, Holder};
 use crate::view::{MapKind, MapRun, MapView};
 
 use super::State;
@@ -59,7 +59,7 @@ impl State {
             let cidr = trie.cidr();
             let from = from.filter(|from| cidr.contains_address(*from) || *from > cidr.last());
             let visited = trie.cells(&self.index.nodes, length, from, &mut |piece| {
-                let (block, kind) = self.piece(id, piece);
+                let (block, kind) = self.piece(piece);
                 runs.push(block, kind)
             });
             if visited.is_break() {
@@ -73,17 +73,16 @@ impl State {
         })
     }
 
-    fn piece(&self, pool: PoolId, piece: Layout) -> (Prefix, MapKind) {
+    fn piece(&self, piece: Layout) -> (Prefix, MapKind) {
         match piece {
             Layout::Free(block) => (block, MapKind::Free),
             Layout::Mixed(block, largest) => (block, MapKind::Mixed(largest)),
-            Layout::Held(block, id) => (block, self.kind_of(pool, id)),
+            Layout::Held(block, id) => (block, self.kind_of(id)),
         }
     }
 
-    fn kind_of(&self, pool: PoolId, id: HoldId) -> MapKind {
+    fn kind_of(&self, id: HoldId) -> MapKind {
         let hold = self.tables.hold(id);
-        debug_assert_eq!(hold.pool, pool, "a trie leads to holds of its pool");
         match &hold.holder {
             Holder::Claim(claim) if claim.asked.reservation => MapKind::Reserved,
             Holder::Claim(_) => MapKind::Claims(hold.phase),

@@ -25,7 +25,7 @@ impl State {
             let name = &pool.spec.name;
             let index = self.pool_index(id);
             let withheld = pool_fields::withheld_of(pool);
-            let mut policy = Policy::new(&withheld);
+            let mut policy = Policy::new(withheld.clone());
             let total = withheld
                 .keys()
                 .fold(Count::ZERO, |sum, block| plus(sum, block.size()));

@@ -53,6 +53,8 @@ struct Cascade {
     most: usize,
     /// In the order in which they end: what is in a pool before the pool.
     ends: Vec<End>,
+    /// Reservations that go with the child pools among them: they count as blocks of the step.
+    reservations: usize,
     remaining: u64,
     newer: u64,
     /// The pool itself goes.
@@ -118,6 +120,7 @@ impl State {
             as_of_revision: asked.as_of_revision,
             most: usize::try_from(most).unwrap_or(usize::MAX),
             ends: Vec::new(),
+            reservations: 0,
             remaining: 0,
             newer: 0,
             deleted: false,
@@ -132,6 +135,14 @@ impl State {
             return Ok((id, plan));
         }
         plan.deleted = self.cascade_pool(&mut plan, id) == Left::Nothing;
+        // Where the search ended at the first pool too many, the rest of the plan says nothing.
+        if plan.pools > CASCADE_POOLS_MAX {
+            return Err(Rejection::TooMany {
+                what: String::from("pools"),
+                count: u64::from(plan.pools),
+                limit: u64::from(CASCADE_POOLS_MAX),
+            });
+        }
         if plan.foreign != (0, 0) {
             return Err(Rejection::PoolInUse {
                 pool: asked.pool.clone(),
@@ -140,29 +151,28 @@ impl State {
                 holders: plan.shown,
             });
         }
-        if plan.pools > CASCADE_POOLS_MAX {
-            return Err(Rejection::TooMany {
-                what: String::from("pools"),
-                count: u64::from(plan.pools),
-                limit: u64::from(CASCADE_POOLS_MAX),
-            });
-        }
         if asked.limit.is_none() && plan.remaining > 0 {
             return Err(Rejection::TooMany {
                 what: String::from("blocks"),
-                count: count(plan.ends.len()).saturating_add(plan.remaining),
+                count: count(plan.ends.len())
+                    .saturating_add(count(plan.reservations))
+                    .saturating_add(plan.remaining),
                 limit: u64::from(RELEASE_BLOCKS_MAX),
             });
         }
         Ok((id, plan))
     }
 
-    /// Looks at all that is in a pool. The recursion goes down as deep as pools nest.
+    /// Looks at all that is in a pool, unless the pools are too many by now. The recursion goes down as
+    /// deep as pools nest.
     fn cascade_pool(&self, plan: &mut Cascade, id: PoolId) -> Left {
         plan.pools = plan.pools.saturating_add(1);
         let (mut more, mut newer) = (false, false);
         for trie in &self.pool_index(id).tries {
-            let visited = trie.holds_from(&self.index.nodes, None, &mut |hold| {
+            let _end = trie.holds_from(&self.index.nodes, None, &mut |hold| {
+                if plan.pools > CASCADE_POOLS_MAX {
+                    return ControlFlow::Break(());
+                }
                 match self.cascade_hold(plan, hold) {
                     Left::Nothing => {}
                     Left::More => more = true,
@@ -170,7 +180,6 @@ impl State {
                 }
                 ControlFlow::Continue(())
             });
-            assert!(visited.is_continue(), "every hold is visited");
         }
         if !more && !newer {
             return Left::Nothing;
@@ -197,7 +206,7 @@ impl State {
             Holder::Claim(_) => plan.ends(ended(id, hold)),
             Holder::Child { pool } => match self.cascade_pool(plan, *pool) {
                 Left::Nothing => {
-                    let left = plan.ends(End::Child(*pool));
+                    let left = plan.ends_child(*pool, self.pool_index(*pool).withheld.len());
                     if left != Left::Nothing {
                         plan.staying.push(*pool);
                     }
@@ -270,12 +279,25 @@ fn ended(id: HoldId, hold: &Hold) -> End {
 impl Cascade {
     /// Something is meant: it ends in this step while there is room, else in a later one.
     fn ends(&mut self, end: End) -> Left {
-        if self.ends.len() < self.most {
+        if self.ends.len().saturating_add(self.reservations) < self.most {
             self.ends.push(end);
             Left::Nothing
         } else {
             self.stays(Left::More)
         }
+    }
+
+    /// The same of a child pool with its reservations. One that has more of them than a step may end is
+    /// ended in a step of its own.
+    fn ends_child(&mut self, pool: PoolId, reservations: usize) -> Left {
+        let ending = self.ends.len().saturating_add(self.reservations);
+        let room = self.most.saturating_sub(ending);
+        if reservations >= room && ending > 0 {
+            return self.stays(Left::More);
+        }
+        self.reservations = self.reservations.saturating_add(reservations);
+        self.ends.push(End::Child(pool));
+        Left::Nothing
     }
 
     /// Something stays, for that reason.

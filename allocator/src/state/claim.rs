@@ -53,7 +53,7 @@ impl State {
         who: Who<'_>,
         spec: &ClaimSpec,
     ) -> Result<Outcome, Rejection> {
-        self.with_sweep(|state| state.claim_try(who, spec))
+        self.claim_with_sweep(spec, |state| state.claim_try(who, spec))
     }
 
     fn claim_try(&mut self, who: Who<'_>, spec: &ClaimSpec) -> Result<Outcome, Rejection> {

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 
 use crate::answer::{Outcome, Rejection};
-use crate::command::{AllocationReclaim, EXPIRE_HOLDS_MAX};
+use crate::command::{AllocationReclaim, ClaimFrom, ClaimSpec, EXPIRE_HOLDS_MAX};
 use crate::record::{HoldId, PoolId};
 use crate::view::EventKind;
 
@@ -14,6 +14,8 @@ use super::store::Who;
 
 /// Holds of a full pool that a claim ends before it is refused.
 const SWEEP_HOLDS_MAX: u32 = 64;
+/// Those of all pools that a selector's claim sweeps one after the other.
+const SWEEP_HOLDS_IN_ALL: u32 = 256;
 
 /// On whose behalf the clock does what is due.
 const CLOCK: Who<'static> = Who {
@@ -91,22 +93,56 @@ impl State {
             Rejection::PoolExhausted { tenant, pool, .. } => self.pool_get(tenant, pool).ok(),
             _ => None,
         };
-        let Some(pool) = pool.filter(|pool| self.first_ended_now(*pool).is_some()) else {
-            return Err(refused);
+        self.sweep_and_retry(pool, refused, &attempt)
+    }
+
+    /// The same for a claim, which may have tried several pools: they are swept one after the other,
+    /// in the order in which they were tried, until one has room.
+    pub(super) fn claim_with_sweep(
+        &mut self,
+        spec: &ClaimSpec,
+        attempt: impl Fn(&mut Self) -> Result<Outcome, Rejection>,
+    ) -> Result<Outcome, Rejection> {
+        let ClaimFrom::Selector(selector) = &spec.from else {
+            return self.with_sweep(attempt);
         };
-        let savepoint = self.savepoint();
-        for _ in 0..SWEEP_HOLDS_MAX {
-            match self.first_ended_now(pool) {
-                None => break,
-                Some(id) => self.due_do(id),
+        match attempt(self) {
+            Err(refused @ Rejection::PoolExhausted { .. }) => {
+                let pools = self.candidates(&spec.tenant, selector);
+                self.sweep_and_retry(pools, refused, &attempt)
             }
+            other => other,
         }
-        let Ok(outcome) = attempt(self) else {
+    }
+
+    fn sweep_and_retry(
+        &mut self,
+        pools: impl IntoIterator<Item = PoolId>,
+        refused: Rejection,
+        attempt: &impl Fn(&mut Self) -> Result<Outcome, Rejection>,
+    ) -> Result<Outcome, Rejection> {
+        let mut left = SWEEP_HOLDS_IN_ALL;
+        for pool in pools {
+            if left == 0 || self.first_ended_now(pool).is_none() {
+                continue;
+            }
+            let savepoint = self.savepoint();
+            let most = left.min(SWEEP_HOLDS_MAX);
+            let mut swept = 0;
+            while swept < most
+                && let Some(id) = self.first_ended_now(pool)
+            {
+                self.due_do(id);
+                swept = swept.saturating_add(1);
+            }
+            if let Ok(outcome) = attempt(self) {
+                self.savepoint_keep(&savepoint);
+                return Ok(outcome);
+            }
             self.savepoint_restore(&savepoint);
-            return Err(refused);
-        };
-        self.savepoint_keep(&savepoint);
-        Ok(outcome)
+            left = left.saturating_sub(swept);
+        }
+        Err(refused)
     }
 
     pub(super) fn allocation_reclaim(

@@ -237,7 +237,7 @@ impl Index {
             usize::MAX,
             Hold::obeys_policy,
         );
-        index.policy.withhold(&withheld, holders.into_iter());
+        index.policy.withhold(withheld, holders.into_iter());
     }
 
     /// The block of a root pool of a (tenant, space) that overlaps a block. Those that are there do

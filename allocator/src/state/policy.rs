@@ -2,15 +2,15 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::ops::Bound;
 
-use crate::prefix::{Prefix, address_number};
+use crate::prefix::Prefix;
 
 /// Counts of claims and child pools, so that a change of the pool's bounds is told from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Policy {
-    /// What the pool withholds, as disjoint runs by address.
-    runs: Vec<(u128, u128)>,
+    /// What the pool withholds, with the reasons: disjoint blocks.
+    blocks: BTreeMap<Prefix, Arc<str>>,
     /// Holders by length.
     lengths: BTreeMap<u8, u64>,
     /// The part of them that lies where the pool withholds, in whole or in part.
@@ -19,9 +19,9 @@ pub(super) struct Policy {
 
 impl Policy {
     /// Without holders.
-    pub(super) fn new(withheld: &BTreeMap<Prefix, Arc<str>>) -> Self {
+    pub(super) fn new(withheld: BTreeMap<Prefix, Arc<str>>) -> Self {
         Self {
-            runs: runs(withheld),
+            blocks: withheld,
             ..Self::default()
         }
     }
@@ -29,10 +29,10 @@ impl Policy {
     /// The same holders where the pool withholds otherwise; `holders` are those that lie there.
     pub(super) fn withhold(
         &mut self,
-        withheld: &BTreeMap<Prefix, Arc<str>>,
+        withheld: BTreeMap<Prefix, Arc<str>>,
         holders: impl Iterator<Item = Prefix>,
     ) {
-        self.runs = runs(withheld);
+        self.blocks = withheld;
         self.withheld.clear();
         for block in holders {
             add(&mut self.withheld, block);
@@ -41,11 +41,25 @@ impl Policy {
 
     /// A block lies where the pool withholds, in whole or in part.
     pub(super) fn withholds(&self, block: Prefix) -> bool {
-        let first = address_number(block.first());
-        let place = self.runs.partition_point(|(_, last)| *last < first);
-        self.runs
-            .get(place)
-            .is_some_and(|(start, _)| *start <= address_number(block.last()))
+        self.withheld_in(block).next().is_some()
+    }
+
+    /// The parts of a block that the pool withholds, by address.
+    pub(super) fn withheld_in(&self, block: Prefix) -> impl Iterator<Item = (Prefix, &Arc<str>)> {
+        // Of those that begin at or before the first address only the last one can reach into the block.
+        let (first, last) = (Prefix::single(block.first()), Prefix::single(block.last()));
+        let near = self.blocks.range(..=first).next_back();
+        let inside = (Bound::Excluded(first), Bound::Included(last));
+        // An empty range where the block is a single address: a map takes no range that excludes and
+        // includes the same key.
+        let rest = (first != last).then(|| self.blocks.range(inside));
+        near.into_iter()
+            .filter(move |(part, _)| part.overlaps(block))
+            .chain(rest.into_iter().flatten())
+            .map(move |(part, reason)| {
+                let narrower = if part.contains(block) { block } else { *part };
+                (narrower, reason)
+            })
     }
 
     pub(super) fn add(&mut self, block: Prefix) {
@@ -86,16 +100,4 @@ fn remove(counts: &mut BTreeMap<u8, u64>, block: Prefix) {
     if *count == 0 {
         counts.remove(&block.length());
     }
-}
-
-fn runs(withheld: &BTreeMap<Prefix, Arc<str>>) -> Vec<(u128, u128)> {
-    let mut runs: Vec<(u128, u128)> = Vec::new();
-    for block in withheld.keys() {
-        let (first, last) = (address_number(block.first()), address_number(block.last()));
-        match runs.last_mut() {
-            Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
-            Some(_) | None => runs.push((first, last)),
-        }
-    }
-    runs
 }

@@ -51,7 +51,7 @@ impl PoolIndex {
             .fold(Count::ZERO, |sum, block| plus(sum, block.cidr.size()));
         let least_utilized = pool.spec.strategy == Strategy::LeastUtilized;
         Self {
-            policy: Policy::new(&pool_fields::withheld_of(pool)),
+            policy: Policy::new(pool_fields::withheld_of(pool)),
             withheld: BTreeMap::new(),
             shares: least_utilized.then(|| Shares::new(&tries)),
             tries,

@@ -123,7 +123,7 @@ impl State {
     }
 
     /// The pools that a selector means to a caller of that tenant, in the order in which they are tried.
-    fn candidates(&self, caller: &Name, selector: &PoolSelector) -> Vec<PoolId> {
+    pub(super) fn candidates(&self, caller: &Name, selector: &PoolSelector) -> Vec<PoolId> {
         let owner = selector.tenant.as_ref().unwrap_or(caller);
         let Ok(tenant) = self.tenant_find(owner) else {
             return Vec::new();

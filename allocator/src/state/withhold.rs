@@ -13,7 +13,7 @@ use crate::record::{Hold, HoldId, Holder, PoolId};
 use crate::view::Phase;
 
 use super::State;
-use super::pool_fields::{self, RESERVATIONS_MAX};
+use super::pool_fields::RESERVATIONS_MAX;
 use super::pool_index::PoolIndex;
 use super::tables::Tables;
 use super::views::count;
@@ -107,22 +107,13 @@ impl State {
     pub(super) fn hold_end(&mut self, id: HoldId) {
         let hold = self.tables.hold(id);
         let (pool, block) = (hold.pool, hold.block);
-        let withholds = self.pool_index(pool).policy.withholds(block);
-        self.hold_remove(id);
-        if !withholds {
-            return;
-        }
-        let withheld = pool_fields::withheld_of(self.tables.pool(pool));
-        let parts: Vec<(Prefix, Arc<str>)> = withheld
-            .into_iter()
-            .filter_map(|(part, reason)| {
-                if block.contains(part) {
-                    Some((part, reason))
-                } else {
-                    part.contains(block).then_some((block, reason))
-                }
-            })
+        let parts: Vec<(Prefix, Arc<str>)> = self
+            .pool_index(pool)
+            .policy
+            .withheld_in(block)
+            .map(|(part, reason)| (part, Arc::clone(reason)))
             .collect();
+        self.hold_remove(id);
         for (part, reason) in parts {
             self.reserve(pool, part, reason);
         }

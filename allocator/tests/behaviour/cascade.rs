@@ -220,3 +220,21 @@ fn more_than_a_command_may_touch_is_told() {
     assert_eq!(now(&mut harness, "p", Some(10_000)), (10_000, 5, 0, false));
     assert_eq!(now(&mut harness, "p", None), (5, 0, 0, true));
 }
+
+#[test]
+fn reservations_of_a_child_count_as_blocks_of_the_step_that_ends_it() {
+    let mut harness = Harness::new();
+    harness.pool(root("p", "10.0.0.0/16"));
+    let odd = ["10.0.0.1", "10.0.0.3", "10.0.0.5", "10.0.0.7"];
+    for (text, block) in [("a", 0), ("b", 1), ("c", 2)] {
+        let there: Vec<String> = odd
+            .iter()
+            .map(|address| address.replace("10.0.0.", &format!("10.0.{block}.")))
+            .collect();
+        let excluded: Vec<(&str, &str)> = there.iter().map(|address| (&**address, "")).collect();
+        harness.pool(exclude(child(text, "p", "24"), &excluded));
+    }
+    // One child and its reservations are five; a step of its own ends one that is larger than a step.
+    assert_eq!(now(&mut harness, "p", Some(10)), (2, 1, 0, false));
+    assert_eq!(now(&mut harness, "p", Some(3)), (1, 0, 0, true));
+}

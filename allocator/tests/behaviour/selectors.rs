@@ -286,3 +286,42 @@ fn a_pool_that_is_named_has_nothing_to_do_with_labels() {
     spec.from = from_pool("p");
     assert_eq!(harness.claim(spec).pool, name("p"));
 }
+
+#[test]
+fn where_every_pool_is_full_what_is_over_is_ended_in_each_of_them_in_turn() {
+    let zone: &[(&str, &str)] = &[("zone", "a")];
+    let mut harness = harness(&[("first", 1, 0, zone)]);
+    for (text, cidr) in [("second", "10.0.8.0/31"), ("third", "10.0.9.0/31")] {
+        let life = PoolLife {
+            grace_seconds: Some(60),
+            ..PoolLife::default()
+        };
+        let mut pool = living(root(text, cidr), life);
+        pool.labels = labels(zone);
+        harness.pool(pool);
+    }
+    for number in 0..6 {
+        got(&mut harness, &format!("c{number}"), "zone=a");
+    }
+    // In the second one half is over, in the third all of it; the first holds what does not end.
+    for text in ["c3", "c4", "c5"] {
+        harness.release(text);
+    }
+    harness.later(59_000);
+    assert_eq!(got(&mut harness, "early", "zone=a"), "full first");
+    harness.later(1_000);
+    let mut wide = by("wide", selector("zone=a"));
+    wide.prefix_length = Some(31);
+    assert_eq!(harness.claim(wide.clone()).pool, name("third"));
+    // What did not help the claim is kept as before.
+    assert_eq!(harness.view("second").claims.released, 1);
+    wide.name = name("wider");
+    let revision = harness.state.revision();
+    assert!(matches!(
+        harness.refused(wide),
+        Rejection::PoolExhausted { .. }
+    ));
+    assert_eq!(harness.state.revision(), revision);
+    assert_eq!(harness.view("second").claims.released, 1);
+    assert_eq!(got(&mut harness, "late", "zone=a"), "second 10.0.8.1/32");
+}

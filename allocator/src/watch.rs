@@ -116,8 +116,24 @@ impl EventFilter {
             .is_none_or(|tenant| event.tenant == *tenant)
             && self.kind.is_none_or(|kind| event.kind.concerns() == kind)
             && self.pool.as_ref().is_none_or(|pool| event.is_of_pool(pool))
-            && (self.owner.is_none() && self.labels.requirements.is_empty()
-                || self.passes_object(event))
+            && (self.passes_all_holders() || self.passes_object(event))
+    }
+
+    /// Owner and labels keep nothing out.
+    pub(crate) fn passes_all_holders(&self) -> bool {
+        self.owner.is_none() && self.labels.requirements.is_empty()
+    }
+
+    /// Whether what has that owner and those labels is to be told.
+    pub(crate) fn passes_holder<'a>(
+        &self,
+        owner: Option<&Owner>,
+        label: impl Fn(&str) -> Option<&'a str>,
+    ) -> bool {
+        self.owner
+            .as_ref()
+            .is_none_or(|wanted| owner == Some(wanted))
+            && self.labels.matches(label)
     }
 
     fn passes_object(&self, event: &WatchedEvent) -> bool {
@@ -132,10 +148,7 @@ impl EventFilter {
                 );
             }
         };
-        self.owner
-            .as_ref()
-            .is_none_or(|wanted| owner == Some(wanted))
-            && self.labels.matches_labels(labels)
+        self.passes_holder(owner, |key| labels.get(key).map(|value| &**value))
     }
 }
 

@@ -455,6 +455,13 @@ impl State {
 
     /// Invariant 10.
     fn audit_texts(&self) -> Result<(), AuditFailure> {
+        let mut past_tenants: BTreeMap<TextId, u32> = BTreeMap::new();
+        let events = self.tables.events.iter().map(|(_, event)| event.tenant);
+        let ended = self.tables.ended.iter().map(|(_, ended)| ended.pool_tenant);
+        for id in events.chain(ended) {
+            let count = past_tenants.entry(id).or_default();
+            *count = count.saturating_add(1);
+        }
         let mut references: BTreeMap<TextId, u32> = BTreeMap::new();
         let mut refer = |ids: &[TextId]| {
             for id in ids.iter().filter(|id| id.is_some()) {
@@ -486,6 +493,10 @@ impl State {
                 10,
                 || format!("references to {text:?}"),
             )?;
+            let tenants = past_tenants.get(&id).copied().unwrap_or(0);
+            check(self.texts.past_tenants(id) == tenants, 10, || {
+                format!("tenants of the past by the name {text:?}")
+            })?;
             check(self.texts.find(&self.tables, text) == id, 10, || {
                 format!("{text:?} is not interned once")
             })?;

@@ -12,7 +12,7 @@ use crate::pages::{Body, Cut, LoadError, Page, PageKey};
 use crate::record::{Holder, Meta, TextId, table};
 
 use super::State;
-use super::texts::id_of;
+use super::texts::{TextIndex, id_of};
 
 impl State {
     /// Holds the state fast as it is, between two entries. Takes microseconds whatever its size; what
@@ -153,7 +153,7 @@ impl State {
             }
             texts.add(tables, place, text);
         }
-        let mut refer = |ids: &[TextId]| {
+        let refer = |texts: &mut TextIndex, ids: &[TextId]| {
             for id in ids {
                 let there = id.is_none_or(|number| {
                     tables.texts.get(number.get().saturating_sub(1)).is_some()
@@ -167,11 +167,11 @@ impl State {
         };
         for (id, tenant) in tables.tenants.iter() {
             index.tenant_add(tables, id, tenant)?;
-            refer(&[tenant.text])?;
+            refer(texts, &[tenant.text])?;
         }
         for (id, pool) in tables.pools.iter() {
             index.pool_add(tables, id, pool)?;
-            refer(&[pool.text])?;
+            refer(texts, &[pool.text])?;
             if let Some((parent, hold)) = pool.parent {
                 let carved = tables.holds.get(hold).is_some_and(|hold| {
                     hold.holder == Holder::Child { pool: id } && hold.pool == parent
@@ -202,10 +202,12 @@ impl State {
             index.suspects.suspect_add(tables, id, suspect)?;
         }
         for (_, event) in tables.events.iter() {
-            refer(&event.texts())?;
+            refer(texts, &event.texts())?;
+            texts.past_tenant_add(event.tenant);
         }
         for (number, ended) in tables.ended.iter() {
-            refer(&ended.texts())?;
+            refer(texts, &ended.texts())?;
+            texts.past_tenant_add(ended.pool_tenant);
             index.ended.add(tables, number, ended)?;
         }
         for (place, _) in tables.texts.iter() {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::name::Name;
-use crate::record::{EVENT_WEIGHT, Event};
+use crate::record::{Claim, EVENT_WEIGHT, Ended, Event, Extras, Hold};
 use crate::view::{ClaimView, EventId, EventView, Page};
 
 use super::State;
@@ -23,6 +23,22 @@ impl fmt::Display for Compacted {
 }
 
 impl core::error::Error for Compacted {}
+
+/// A holding that an event concerns.
+pub(super) enum Holding<'a> {
+    Held(&'a Hold, &'a Claim),
+    Ended(&'a Ended),
+}
+
+impl Holding<'_> {
+    /// Owner, labels and the like of its holder.
+    pub(super) fn extras(&self) -> Option<&Extras> {
+        match self {
+            Self::Held(_, claim) => claim.extras.as_deref(),
+            Self::Ended(ended) => ended.extras(),
+        }
+    }
+}
 
 impl State {
     /// The events after one, or from the oldest on.
@@ -85,8 +101,16 @@ impl State {
         }
     }
 
-    /// The holding of a claim that an event concerns: as it is, or as it last was.
     fn holding(&self, event: &Event) -> Option<ClaimView> {
+        match self.holding_record(event)? {
+            Holding::Held(hold, claim) => Some(self.claim_view(hold, claim)),
+            Holding::Ended(ended) => self.ended_view(ended),
+        }
+    }
+
+    /// The holding that an event concerns: as it is, or as it last was; `None` for what a child pool
+    /// holds, as long as it does.
+    pub(super) fn holding_record(&self, event: &Event) -> Option<Holding<'_>> {
         if event.generation == 0 {
             return None;
         }
@@ -96,13 +120,13 @@ impl State {
             .get(event.hold)
             .filter(|hold| hold.generation == event.generation);
         if let Some(hold) = held {
-            return hold.claim().map(|claim| self.claim_view(hold, claim));
+            return hold.claim().map(|claim| Holding::Held(hold, claim));
         }
         let ended = self
             .index
             .ended
             .of_generation(&self.tables, event.generation)?;
-        self.ended_view(self.tables.ended_of(ended))
+        Some(Holding::Ended(self.tables.ended_of(ended)))
     }
 
     /// Drops events that have passed a bound, the oldest first and at most so many, and with each that

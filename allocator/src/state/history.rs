@@ -164,7 +164,7 @@ impl State {
             let passes = passes(filter.space.as_ref(), |space| pool.space == *space)
                 && passes(filter.pool.as_ref(), |name| pool.spec.name == *name)
                 && self.held_passes(hold, filter);
-            let item = self.held_holding(hold).filter(|_| passes);
+            let item = passes.then(|| self.held_holding(hold)).flatten();
             let key = HistoryKey::Held {
                 tenant: pool.spec.tenant.clone(),
                 pool: pool.spec.name.clone(),
@@ -207,9 +207,8 @@ impl State {
                 if pager.is_full() {
                     return ControlFlow::Break(());
                 }
-                let item = self
-                    .held_holding(hold)
-                    .filter(|_| self.held_passes(hold, filter));
+                let passes = self.held_passes(hold, filter);
+                let item = passes.then(|| self.held_holding(hold)).flatten();
                 pager.row(key(hold.block), item);
                 ControlFlow::Continue(())
             };

@@ -361,6 +361,7 @@ impl State {
         for text in event.texts() {
             self.texts.refer(text);
         }
+        self.texts.past_tenant_add(event.tenant);
         self.ordinal = self.ordinal.saturating_add(1);
         self.digest_add(table::EVENTS, self.tables.events.end(), &event);
         self.tables.events.push(event, self.epoch);
@@ -377,6 +378,7 @@ impl State {
 
     fn event_gone(&mut self, number: u64, event: &Event) {
         self.digest_subtract(table::EVENTS, number, event);
+        self.texts.past_tenant_remove(event.tenant);
         for text in event.texts() {
             self.text_release(text);
         }
@@ -393,6 +395,7 @@ impl State {
         for text in ended.texts() {
             self.texts.refer(text);
         }
+        self.texts.past_tenant_add(ended.pool_tenant);
         let number = self.tables.ended.end();
         self.index
             .ended
@@ -415,6 +418,7 @@ impl State {
 
     fn ended_gone(&mut self, number: u64, ended: &Ended) {
         self.digest_subtract(table::ENDED, number, ended);
+        self.texts.past_tenant_remove(ended.pool_tenant);
         for text in ended.texts() {
             self.text_release(text);
         }

@@ -14,6 +14,8 @@ use super::tables::Tables;
 pub(super) struct TextIndex {
     /// By place of the text.
     references: Vec<u32>,
+    /// How many of those are of the past and mean a tenant.
+    past_tenants: Vec<u32>,
     order: Ordered,
 }
 
@@ -44,35 +46,63 @@ impl TextIndex {
 
     /// One more refers to it.
     pub(super) fn refer(&mut self, id: TextId) {
-        if let Some(place) = place_of(id) {
-            while self.references.len() <= place {
-                self.references.push(0);
-            }
-            if let Some(references) = self.references.get_mut(place) {
-                *references = references
-                    .checked_add(1)
-                    .expect("there are fewer than 2^32 records");
-            }
-        }
+        add(&mut self.references, id);
+    }
+
+    /// An event or ended holding means a tenant by it, apart from referring to it.
+    pub(super) fn past_tenant_add(&mut self, id: TextId) {
+        add(&mut self.past_tenants, id);
+    }
+
+    pub(super) fn past_tenant_remove(&mut self, id: TextId) {
+        subtract(&mut self.past_tenants, id);
+    }
+
+    /// How many events and ended holdings mean a tenant by it.
+    pub(super) fn past_tenants(&self, id: TextId) -> u32 {
+        of_place(&self.past_tenants, id)
     }
 
     /// One less refers to it; tells whether none is left.
     pub(super) fn release(&mut self, id: TextId) -> bool {
-        let references = place_of(id).and_then(|place| self.references.get_mut(place));
-        references.is_some_and(|references| {
-            *references = references
-                .checked_sub(1)
-                .expect("what releases a text referred to it");
-            *references == 0
-        })
+        subtract(&mut self.references, id)
     }
 
     pub(super) fn references(&self, id: TextId) -> u32 {
-        place_of(id)
-            .and_then(|place| self.references.get(place))
-            .copied()
-            .unwrap_or(0)
+        of_place(&self.references, id)
     }
+}
+
+fn add(counts: &mut Vec<u32>, id: TextId) {
+    let Some(place) = place_of(id) else {
+        return;
+    };
+    while counts.len() <= place {
+        counts.push(0);
+    }
+    if let Some(count) = counts.get_mut(place) {
+        *count = count
+            .checked_add(1)
+            .expect("there are fewer than 2^32 records");
+    }
+}
+
+/// Tells whether none is left.
+fn subtract(counts: &mut [u32], id: TextId) -> bool {
+    let count = place_of(id).and_then(|place| counts.get_mut(place));
+    count.is_some_and(|count| {
+        *count = count
+            .checked_sub(1)
+            .expect("what releases a text referred to it");
+        *count == 0
+    })
+}
+
+fn of_place(counts: &[u32], id: TextId) -> u32 {
+    place_of(id)
+        .and_then(|place| counts.get(place))
+        .copied()
+        .unwrap_or(0)
 }
 
 fn key_of(tables: &Tables, place: u32) -> Key<'_> {

@@ -37,8 +37,9 @@ impl State {
         }
     }
 
-    /// The events after a place that pass a filter: at most `limit` of them, and at most 2,000 looked
-    /// at. After a place that is not reached yet there are none.
+    /// The events after a place that pass a filter: at most `limit` of them, at most 2,000 looked at, and
+    /// of those at most `limit` further than their records. After a place that is not reached yet there
+    /// are none.
     ///
     /// # Errors
     /// [`Compacted`] where events after that place have been dropped.
@@ -56,19 +57,22 @@ impl State {
             is_end: false,
         };
         let wanted = self.wanted(filter);
+        let mut built = 0_usize;
         let first = self.event_after(after);
         let numbers = first..ring.end();
         for number in numbers.take(LIST_ROWS_MAX) {
             let Some(event) = ring.get(number) else {
                 break;
             };
-            if page.items.len() >= limit {
+            if built >= limit {
                 return Ok(page);
             }
             page.reached = event.id();
             if let Some(wanted) = &wanted
                 && wanted.passes(event)
+                && self.holder_passes(event, filter)
             {
+                built = built.saturating_add(1);
                 let event = self.watched(event);
                 page.items.extend(filter.passes(&event).then_some(event));
             }
@@ -81,9 +85,12 @@ impl State {
         Ok(page)
     }
 
-    /// There is a tenant of that name, or there was one of which an event is still kept.
+    /// There is a tenant of that name, or there was one of which an event is still kept, or what another
+    /// tenant held of a pool of its.
     pub fn tenant_is_known(&self, tenant: &Name) -> bool {
-        self.tenant_find(tenant).is_ok() || self.texts.find(&self.tables, tenant.as_str()).is_some()
+        // Pools, routing domains and actors have texts, too: theirs are not told apart from free ones.
+        let text = self.texts.find(&self.tables, tenant.as_str());
+        self.tenant_find(tenant).is_ok() || self.texts.past_tenants(text) > 0
     }
 
     /// `None` where no event can pass, since none has the texts.
@@ -98,6 +105,27 @@ impl State {
         Some(Wanted {
             tenant: text(&filter.tenant)?,
             pool: text(&filter.pool)?,
+        })
+    }
+
+    /// `false` for what a filter keeps out by the kind of object, or by owner and labels of a claim, so
+    /// that no view is built of it.
+    fn holder_passes(&self, event: &Event, filter: &EventFilter) -> bool {
+        if filter
+            .kind
+            .is_some_and(|kind| kind != event.kind.concerns())
+        {
+            return false;
+        }
+        if event.kind.concerns() != WatchedKind::Claim || filter.passes_all_holders() {
+            return true;
+        }
+        let Some(holding) = self.holding_record(event) else {
+            return true;
+        };
+        let extras = holding.extras();
+        filter.passes_holder(extras.and_then(|extras| extras.owner.as_ref()), |key| {
+            extras.and_then(|extras| extras.labels.get(key))
         })
     }
 

@@ -399,6 +399,29 @@ fn a_pool_that_was_made_again_is_not_the_one_of_an_earlier_event() {
         })
         .collect();
     assert_eq!(objects, [None, None, Some("10.9.0.0/30".to_owned())]);
+}
+
+#[test]
+fn names_of_other_things_than_tenants_are_not_known_as_tenants() {
+    let mut harness = Harness::new();
+    harness.pool(root("secret-vpc", "10.0.0.0/30"));
+    harness.take("c", "secret-vpc", "");
+    harness.release("c");
+    harness.ok(Command::TenantCreate(Box::new(tenant("left"))));
+    let gone = name("left");
+    harness.ok(Command::TenantDelete {
+        tenant: gone.clone(),
+    });
     assert!(harness.state.tenant_is_known(&name(TENANT)));
-    assert!(!harness.state.tenant_is_known(&name("nobody")));
+    assert!(harness.state.tenant_is_known(&gone), "its events are kept");
+    for other in [
+        "secret-vpc",
+        "c",
+        "default",
+        "tester",
+        "192.0.2.1",
+        "nobody",
+    ] {
+        assert!(!harness.state.tenant_is_known(&name(other)), "{other}");
+    }
 }

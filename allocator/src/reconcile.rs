@@ -15,6 +15,14 @@ pub const LIVE_MAX: usize = 5_000;
 pub const SUSPECTS_MAX: usize = 100_000;
 /// Most scopes that the state remembers, over all tenants.
 pub const SCOPES_MAX: usize = 100_000;
+/// Most of those of one tenant.
+pub const TENANT_SCOPES_MAX: usize = 10_000;
+/// Most suspects of one tenant.
+pub const TENANT_SUSPECTS_MAX: usize = 50_000;
+/// Most bytes of the labels of a scope.
+pub const SCOPE_BYTES_MAX: usize = 1_024;
+/// Epochs are below this: 2^53, so that each is a number in JSON.
+pub const EPOCH_END: u64 = 1 << 53_u32;
 /// For how long, by the log's clock, a scope is remembered that no call names.
 pub const SCOPE_IDLE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 /// Most suspects that an answer shows.

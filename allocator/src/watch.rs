@@ -165,13 +165,13 @@ impl WatchedEvent {
 
 impl ClaimView {
     /// The holding as far as it had come with an event of it: what happened to it later is not told.
-    pub(crate) fn told_by(mut self, id: EventId, kind: EventKind, at_ms: u64) -> Self {
+    pub(crate) fn told_by(mut self, id: EventId, kind: EventKind, was_in_use: bool) -> Self {
         let ended = matches!(
             kind,
             EventKind::Released | EventKind::Expired | EventKind::Reclaimed
         );
         self.revision = id.revision;
-        self.in_use_at_ms = self.in_use_at_ms.filter(|since| *since <= at_ms);
+        self.in_use_at_ms = self.in_use_at_ms.filter(|_| was_in_use);
         if kind != EventKind::Expiring {
             self.expiring_since_ms = None;
         }

@@ -76,14 +76,19 @@ impl Ended {
         }
     }
 
+    /// Lease, confirmation and the like, of a claim that had such.
+    pub(crate) fn life(&self) -> Option<&Life> {
+        match &self.holder {
+            EndedHolder::Claim { life, .. } => life.as_deref(),
+            EndedHolder::Child { .. } => None,
+        }
+    }
+
     /// What it counts against the bound on bytes: a fixed part and its texts, so that the count is
     /// the same on every platform.
     pub(crate) fn weight(&self) -> u64 {
         let extras = self.extras().map_or(0, Extras::bytes);
-        let life = match &self.holder {
-            EndedHolder::Claim { life: Some(_), .. } => 128,
-            EndedHolder::Claim { life: None, .. } | EndedHolder::Child { .. } => 0,
-        };
+        let life = if self.life().is_some() { 128 } else { 0 };
         let texts = self.name().as_str().len().saturating_add(extras);
         u64::try_from(texts)
             .unwrap_or(u64::MAX)

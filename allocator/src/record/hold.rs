@@ -107,19 +107,24 @@ impl Hold {
 impl Hold {
     /// What keeps the block for the holder that left; `None` while it is held.
     pub(crate) fn kept(&self) -> Option<&Kept> {
-        self.claim()?.life.as_ref()?.kept.as_ref()
+        self.life()?.kept.as_ref()
+    }
+
+    /// Lease, confirmation and the like, of a claim that has such.
+    pub(crate) fn life(&self) -> Option<&Life> {
+        self.claim()?.life.as_deref()
     }
 
     /// Revision at which this generation was given.
     pub(crate) fn given_revision(&self) -> u64 {
-        let life = self.claim().and_then(|claim| claim.life.as_deref());
-        life.and_then(|life| life.given_revision)
+        self.life()
+            .and_then(|life| life.given_revision)
             .unwrap_or(self.revision)
     }
 
     /// The life of a claim's hold that is about to change, which remembers when it was given.
     pub(crate) fn life_to_change(&self) -> Life {
-        let life = self.claim().and_then(|claim| claim.life.as_deref());
+        let life = self.life();
         Life {
             given_revision: Some(self.given_revision()),
             ..life.cloned().unwrap_or_default()

@@ -16,6 +16,8 @@ pub(crate) struct Life {
     pub(crate) asked: ClaimLife,
     pub(crate) lease: Option<Lease>,
     pub(crate) in_use_at_ms: Option<u64>,
+    /// The revision of the same moment.
+    pub(crate) in_use_revision: Option<u64>,
     /// The block came back to its holder.
     pub(crate) returned: Option<Past>,
     /// The holder left, and the block is kept for it.
@@ -71,6 +73,13 @@ impl Lease {
             .unwrap_or(0)
             .clamp(least, most);
         self.expires_ms.saturating_sub(before)
+    }
+}
+
+impl Life {
+    /// Its use was confirmed at or before a revision.
+    pub(crate) fn used_by(&self, revision: u64) -> bool {
+        self.in_use_revision.is_some_and(|since| since <= revision)
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct Tenant {
     /// Its name, interned for its events.
     pub(crate) text: TextId,
     pub(crate) revision: u64,
+    pub(crate) created_revision: u64,
     pub(crate) created_at_ms: u64,
     pub(crate) updated_at_ms: u64,
 }

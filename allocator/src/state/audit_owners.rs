@@ -1,11 +1,11 @@
 //! Recomputing what owners have, and what declared live sets left behind.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
 use crate::ordered::Key;
-use crate::record::{Claim, Hold};
+use crate::record::{Claim, Hold, TenantId};
 
 use super::State;
 use super::audit::{AuditFailure, audit_index, check};
@@ -72,6 +72,19 @@ impl State {
             &suspects,
         )?;
         let counts = (index.seen.len(), index.count) == (scopes.len(), suspects.len());
-        check(counts, 7, || String::from("the number of suspects"))
+        check(counts, 7, || String::from("the number of suspects"))?;
+        let mut shares: BTreeMap<TenantId, (usize, usize)> = BTreeMap::new();
+        for (_, scope) in tables.scopes.iter() {
+            let share = shares.entry(scope.tenant).or_default();
+            share.0 = share.0.saturating_add(1);
+        }
+        for (_, suspect) in tables.suspects.iter() {
+            let tenant = tables.scope(suspect.scope).tenant;
+            let share = shares.entry(tenant).or_default();
+            share.1 = share.1.saturating_add(1);
+        }
+        check(shares == index.shares, 7, || {
+            String::from("the shares that tenants have of suspects")
+        })
     }
 }

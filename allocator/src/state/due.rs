@@ -3,6 +3,7 @@
 //! Nothing is done before its time, and what is due and not done yet is held as before.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::{AllocationReclaim, ClaimFrom, ClaimSpec, EXPIRE_HOLDS_MAX};
@@ -13,9 +14,12 @@ use super::State;
 use super::store::Who;
 
 /// Holds of a full pool that a claim ends before it is refused.
-const SWEEP_HOLDS_MAX: u32 = 64;
-/// Those of all pools that a selector's claim sweeps one after the other.
-const SWEEP_HOLDS_IN_ALL: u32 = 256;
+const SWEEP_HOLDS_MAX: usize = 64;
+/// Holds whose time has come among which those are looked for: the end of a lease frees nothing where a
+/// grace follows.
+const SWEEP_EXAMINED_MAX: usize = 1_000;
+/// Holds that the attempts of one command may end and take back in vain.
+pub(super) const SWEEP_WASTED_MAX: usize = 256;
 
 /// On whose behalf the clock does what is due.
 const CLOCK: Who<'static> = Who {
@@ -49,10 +53,16 @@ impl State {
         due_ms.is_some_and(|due_ms| due_ms <= now_ms).then_some(id)
     }
 
-    /// The hold of a pool that has ended first, if its time has come.
-    fn first_ended_now(&self, pool: PoolId) -> Option<HoldId> {
-        let id = self.index.life.first_end(&self.tables, pool)?;
-        self.is_over(id).then_some(id)
+    /// The holds of a pool whose end is due and frees their blocks, those that ended first before the
+    /// others.
+    fn freeable(&self, pool: PoolId) -> impl Iterator<Item = HoldId> {
+        self.index
+            .life
+            .ends_of(&self.tables, pool)
+            .take_while(|id| self.is_over(*id))
+            .take(SWEEP_EXAMINED_MAX)
+            .filter(|id| self.is_freed_by_its_end(*id))
+            .take(SWEEP_HOLDS_MAX)
     }
 
     fn is_over(&self, id: HoldId) -> bool {
@@ -115,32 +125,36 @@ impl State {
         }
     }
 
+    /// Ends what is over in one pool after the other, in the order of their ends and no more than it takes;
+    /// what ended at one moment goes together.
     fn sweep_and_retry(
         &mut self,
         pools: impl IntoIterator<Item = PoolId>,
         refused: Rejection,
         attempt: &impl Fn(&mut Self) -> Result<Outcome, Rejection>,
     ) -> Result<Outcome, Rejection> {
-        let mut left = SWEEP_HOLDS_IN_ALL;
         for pool in pools {
-            if left == 0 || self.first_ended_now(pool).is_none() {
+            let room = SWEEP_WASTED_MAX.saturating_sub(self.swept_in_vain);
+            let holds: Vec<HoldId> = self.freeable(pool).take(room).collect();
+            if holds.is_empty() {
                 continue;
             }
             let savepoint = self.savepoint();
-            let most = left.min(SWEEP_HOLDS_MAX);
-            let mut swept = 0;
-            while swept < most
-                && let Some(id) = self.first_ended_now(pool)
-            {
-                self.due_do(id);
-                swept = swept.saturating_add(1);
-            }
-            if let Ok(outcome) = attempt(self) {
-                self.savepoint_keep(&savepoint);
-                return Ok(outcome);
+            let end_ms = |id: &HoldId| self.tables.hold(*id).end_ms();
+            let moments: Vec<&[HoldId]> = holds
+                .chunk_by(|one, next| end_ms(one) == end_ms(next))
+                .collect();
+            for moment in moments {
+                for id in moment {
+                    self.due_do(*id);
+                }
+                if let Ok(outcome) = attempt(self) {
+                    self.savepoint_keep(&savepoint);
+                    return Ok(outcome);
+                }
             }
             self.savepoint_restore(&savepoint);
-            left = left.saturating_sub(swept);
+            self.swept_in_vain = self.swept_in_vain.saturating_add(holds.len());
         }
         Err(refused)
     }

@@ -31,6 +31,15 @@ pub(super) enum Holding<'a> {
 }
 
 impl Holding<'_> {
+    /// Its use had been confirmed by a revision.
+    pub(super) fn used_by(&self, revision: u64) -> bool {
+        let life = match self {
+            Self::Held(hold, _) => hold.life(),
+            Self::Ended(ended) => ended.life(),
+        };
+        life.is_some_and(|life| life.used_by(revision))
+    }
+
     /// Owner, labels and the like of its holder.
     pub(super) fn extras(&self) -> Option<&Extras> {
         match self {

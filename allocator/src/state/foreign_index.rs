@@ -60,6 +60,14 @@ impl ForeignIndex {
             .map(|(_, block, id)| (*block, *id))
     }
 
+    /// Those of a tenant that lie in a block, by address.
+    pub(super) fn inside(&self, tenant: TenantId, block: Prefix) -> impl Iterator<Item = HoldId> {
+        let last = (tenant, Prefix::single(block.last()), HoldId::MAX);
+        self.holds
+            .range((tenant, block, 0)..=last)
+            .map(|(.., id)| *id)
+    }
+
     /// Those of a tenant that contain a block, the widest first: one look for each length.
     pub(super) fn around(&self, tenant: TenantId, block: Prefix) -> impl Iterator<Item = HoldId> {
         (0..=block.length())

@@ -351,6 +351,14 @@ impl State {
         (gives && event.generation == generation).then_some(event.revision)
     }
 
+    /// The hold of a generation, where the event that gave it is kept and it is held or kept still.
+    pub(super) fn held_by_generation(&self, generation: u64) -> Option<&Hold> {
+        let number = self.event_where(|event| self.given_by(event) < generation);
+        let event = self.tables.events.get(number)?;
+        let hold = self.tables.holds.get(event.hold)?;
+        (event.generation == generation && hold.generation == generation).then_some(hold)
+    }
+
     /// The last generation that was given when an event happened: it has the low half of it.
     fn given_by(&self, event: &Event) -> u64 {
         let now = self.meta.generation;

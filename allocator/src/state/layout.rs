@@ -8,6 +8,8 @@ use crate::command::{Exclusion, Gateway};
 use crate::prefix::{Address, Family, Prefix, address_number, address_of_number};
 use crate::record::PoolBlock;
 
+use super::pool_fields::RESERVATIONS_MAX;
+
 /// Reason of the reservation of a gateway.
 pub(super) const GATEWAY_REASON: &str = "gateway";
 
@@ -133,10 +135,17 @@ pub(super) fn blocks_of(family: Family, first: u128, last: u128) -> Vec<Prefix> 
         && start <= last
         && let Some(address) = address_of_number(family, start)
     {
-        let fitting = (0..=family.bits())
-            .filter_map(|length| Prefix::new(address, length).ok())
-            .find(|block| address_number(block.last()) <= last);
-        let Some(block) = fitting else { break };
+        // As wide as the address is aligned, and no wider than what is left.
+        let aligned = start.trailing_zeros().min(u32::from(family.bits()));
+        let left = match last.saturating_sub(start).checked_add(1) {
+            Some(left) => left.ilog2(),
+            None => 128,
+        };
+        let host_bits = u8::try_from(aligned.min(left)).unwrap_or(0);
+        let length = family.bits().saturating_sub(host_bits);
+        let Some(block) = Prefix::around(address, length) else {
+            break;
+        };
         blocks.push(block);
         next = address_number(block.last()).checked_add(1);
     }
@@ -168,7 +177,7 @@ pub(super) fn run_within(blocks: &[PoolBlock], first: u128, last: u128) -> bool 
 }
 
 /// What a pool withholds: its exclusions, and of single addresses its gateways and what is not usable.
-/// Disjoint blocks with their reasons, by address.
+/// Disjoint blocks with their reasons, by address; where they are more than [`RESERVATIONS_MAX`], not all.
 pub(super) fn withheld(
     blocks: &[PoolBlock],
     family: Family,
@@ -189,6 +198,10 @@ pub(super) fn withheld(
                         .into_iter()
                         .map(|block| (block, Arc::clone(reason))),
                 );
+                // The caller refuses as many: those after them need not be found.
+                if withheld.len() > RESERVATIONS_MAX {
+                    return withheld;
+                }
             }
         }
     }
@@ -205,9 +218,8 @@ pub(super) fn withheld(
         let in_pool = blocks
             .iter()
             .any(|block| block.cidr.contains_address(address));
-        let excluded = runs
-            .iter()
-            .any(|run| run.first <= number && number <= run.last);
+        let place = runs.partition_point(|run| run.last < number);
+        let excluded = runs.get(place).is_some_and(|run| run.first <= number);
         if in_pool && !excluded {
             withheld
                 .entry(Prefix::single(address))

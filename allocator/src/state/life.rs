@@ -32,10 +32,10 @@ impl State {
             confirm.generation,
         )?;
         if self.tables.hold(id).phase != Phase::InUse {
-            let wall_ms = self.meta.clock.wall_ms();
+            let (wall_ms, revision) = (self.meta.clock.wall_ms(), self.revision_open());
             self.life_change(who, id, EventKind::Confirmed, |phase, life| {
                 *phase = Phase::InUse;
-                life.in_use_at_ms = Some(wall_ms);
+                (life.in_use_at_ms, life.in_use_revision) = (Some(wall_ms), Some(revision));
             });
         }
         Ok(Outcome::ClaimConfirmed(Box::new(self.claim_view_of(id))))

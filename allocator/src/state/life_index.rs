@@ -218,11 +218,12 @@ impl LifeIndex {
         self.due.after(Key::number(0), tables.due_keys()).next()
     }
 
-    /// The hold of a pool that will end next.
-    pub(super) fn first_end(&self, tables: &Tables, pool: PoolId) -> Option<HoldId> {
+    /// The holds of a pool that have an end, the first before the others.
+    pub(super) fn ends_of(&self, tables: &Tables, pool: PoolId) -> impl Iterator<Item = HoldId> {
         let first = Key::number(u64::from(pool) << 32_u32);
-        let id = self.ends.after(first, tables.end_keys()).next()?;
-        (tables.hold(id).pool == pool).then_some(id)
+        self.ends
+            .after(first, tables.end_keys())
+            .take_while(move |id| tables.hold(*id).pool == pool)
     }
 
     /// How many kept blocks are indexed by generation.

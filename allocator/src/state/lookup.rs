@@ -50,20 +50,39 @@ impl State {
     }
 
     /// Something inside a block is held from the innermost of the pools that contain it, or, where
-    /// none does, from a root inside it.
+    /// none does, from a root inside it; or the tenant holds something there of other tenants' pools.
     fn held_inside(&self, tenant: TenantId, space: &Name, pools: &[PoolId], block: Prefix) -> bool {
         let holds = |pool: PoolId, block: Prefix| {
             let trie = self.pool_index(pool).trie(block);
             trie.is_some_and(|trie| trie.overlapping(&self.index.nodes, block).is_some())
         };
-        match pools.last() {
+        let own = match pools.last() {
             Some(innermost) => holds(*innermost, block),
             None => self
                 .index
                 .roots_inside(tenant, space, block)
                 .take(LIST_ROWS_MAX)
                 .any(|(cidr, pool)| holds(pool, cidr)),
-        }
+        };
+        own || self.foreign_inside(tenant, space, block).next().is_some()
+    }
+
+    /// What a tenant holds inside a block of other tenants' pools in a space of that name; of at most so
+    /// many there in all spaces.
+    pub(super) fn foreign_inside(
+        &self,
+        tenant: TenantId,
+        space: &Name,
+        block: Prefix,
+    ) -> impl Iterator<Item = HoldId> {
+        self.index
+            .foreign
+            .inside(tenant, block)
+            .take(LIST_ROWS_MAX)
+            .filter(move |id| {
+                let pool = self.tables.hold(*id).pool;
+                self.tables.pool(pool).space == *space
+            })
     }
 
     /// The pools that contain a block, the root first, and the holds that do, the outermost first: of

@@ -125,6 +125,8 @@ pub struct State {
     ordinal: u32,
     /// What the command at hand has done that was due.
     swept: Swept,
+    /// How many holds the command at hand has ended and taken back, since that did not help it.
+    swept_in_vain: usize,
 }
 
 impl Default for State {
@@ -149,6 +151,7 @@ impl State {
             revision_open: false,
             ordinal: 0,
             swept: Swept::default(),
+            swept_in_vain: 0,
         }
     }
 
@@ -174,6 +177,7 @@ impl State {
         };
         self.revision_open = false;
         self.swept = Swept::default();
+        self.swept_in_vain = 0;
         let result = match &envelope.command {
             Command::Tick => Ok(Outcome::Done),
             Command::Form { cluster_id } => self.form(*cluster_id),

@@ -135,7 +135,9 @@ impl State {
         let there = self
             .chains(owner, &holding.space, holding.cidr)
             .find_map(|(_, holds)| holds.into_iter().rev().find(is_meant));
-        let Some(id) = there else { return Ok(None) };
+        let Some(id) = there else {
+            return self.elsewhere_check(tenant, place, holding).map(|()| None);
+        };
         let hold = self.tables.hold(id);
         match hold.claim() {
             Some(claim) if claim.tenant == tenant => Ok(hold.kept().is_none().then_some(id)),
@@ -145,6 +147,28 @@ impl State {
                 &format!("holdings[{place}].cidr"),
                 "it is not held by a claim of the tenant",
                 String::from("a block that a claim of the tenant holds or held"),
+            )),
+        }
+    }
+
+    /// A holding that is not where it is said to be has ended: it is not the tenant's own somewhere else,
+    /// as far as the events tell.
+    fn elsewhere_check(
+        &self,
+        tenant: TenantId,
+        place: usize,
+        holding: &HoldingRef,
+    ) -> Result<(), Rejection> {
+        let held = self.held_by_generation(holding.generation);
+        let own = held.filter(|hold| {
+            hold.kept().is_none() && hold.claim().is_some_and(|claim| claim.tenant == tenant)
+        });
+        match own {
+            None => Ok(()),
+            Some(hold) => Err(invalid(
+                &format!("holdings[{place}].cidr"),
+                "the holding of that generation is of another block or routing domain",
+                format!("{} in {}", hold.block, self.tables.pool(hold.pool).space),
             )),
         }
     }

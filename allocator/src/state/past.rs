@@ -182,7 +182,7 @@ impl State {
             .filter(|_| pools.is_empty())
             .and_then(|tenant| self.index.root_overlapping(tenant, space, query))
             .filter(|(cidr, pool)| {
-                cidr.contains(query) && self.tables.pool(*pool).created_at_ms <= at.ms
+                cidr.contains(query) && self.tables.pool(*pool).created_revision <= at.revision
             });
         pools.extend(root.map(|(_, pool)| self.pool_names(pool)));
         pools
@@ -193,8 +193,7 @@ impl State {
             Then::Held(id) => self.allocation_view(*id),
             Then::Ended(ended) => self.ended_allocation(ended),
         };
-        let used = self.used_at_ms(then).is_some_and(|since| since <= at.ms);
-        view.phase = match (self.ended_by(then, at), used) {
+        view.phase = match (self.ended_by(then, at), self.used_by(then, at)) {
             (true, _) => Phase::Released,
             (false, true) => Phase::InUse,
             (false, false) => Phase::Allocated,
@@ -232,16 +231,13 @@ impl State {
         }
     }
 
-    /// When its use was confirmed.
-    fn used_at_ms(&self, then: &Then<'_>) -> Option<u64> {
+    /// Its use was confirmed by then. Of two changes at one wall time the revisions tell the order.
+    fn used_by(&self, then: &Then<'_>, at: At) -> bool {
         let life = match then {
-            Then::Held(id) => self.tables.hold(*id).claim()?.life.as_deref(),
-            Then::Ended(ended) => match &ended.holder {
-                EndedHolder::Claim { life, .. } => life.as_deref(),
-                EndedHolder::Child { .. } => None,
-            },
+            Then::Held(id) => self.tables.hold(*id).life(),
+            Then::Ended(ended) => ended.life(),
         };
-        life?.in_use_at_ms
+        life.is_some_and(|life| life.used_by(at.revision))
     }
 
     /// It had ended by then, and its block was kept.
@@ -267,7 +263,7 @@ impl State {
             }
             Then::Ended(ended) => self.ended_view(ended)?,
         };
-        view.in_use_at_ms = view.in_use_at_ms.filter(|since| *since <= at.ms);
+        view.in_use_at_ms = view.in_use_at_ms.filter(|_| self.used_by(then, at));
         view.phase = match view.in_use_at_ms {
             Some(_) => Phase::InUse,
             None => Phase::Allocated,
@@ -334,15 +330,19 @@ impl State {
         let Ok(tenant) = self.tenant_find(tenant) else {
             return Some(false);
         };
+        let elsewhere = self.foreign_inside(tenant, space, query);
+        if elsewhere.into_iter().any(|id| self.was_held(id, at)) {
+            return Some(true);
+        }
         let (pools, _) = self.chain(tenant, space, query);
         let inside = self
             .index
             .roots_inside(tenant, space, query)
-            .take(LIST_ROWS_MAX)
-            .map(|(_, pool)| pool);
+            .take(LIST_ROWS_MAX);
         let (mut rows, mut found) = (0_usize, false);
-        for pool in pools.last().copied().into_iter().chain(inside) {
-            for trie in &self.pool_index(pool).tries {
+        let around = pools.last().map(|pool| (query, *pool));
+        for (cidr, pool) in around.into_iter().chain(inside) {
+            if let Some(trie) = self.pool_index(pool).trie(cidr) {
                 let flow = trie.holds_from(&self.index.nodes, Some(query.first()), &mut |id| {
                     let block = self.tables.hold(id).block;
                     rows = rows.saturating_add(1);

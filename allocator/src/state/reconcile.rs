@@ -11,6 +11,7 @@
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,8 +21,9 @@ use crate::ordered::Key;
 use crate::owners::{OwnerMatch, RELEASE_BLOCKS_MAX};
 use crate::prefix::Prefix;
 use crate::reconcile::{
-    LIVE_MAX, Live, Reconcile, Reconciled, ReleasedHolding, SCOPE_IDLE_MS, SCOPES_MAX,
-    SUSPECTS_MAX, SUSPECTS_SHOWN, Scope, SuspectHolder, SuspectView,
+    EPOCH_END, LIVE_MAX, Live, Reconcile, Reconciled, ReleasedHolding, SCOPE_BYTES_MAX,
+    SCOPE_IDLE_MS, SCOPES_MAX, SUSPECTS_MAX, SUSPECTS_SHOWN, Scope, SuspectHolder, SuspectView,
+    TENANT_SCOPES_MAX, TENANT_SUSPECTS_MAX,
 };
 use crate::record::{Claim, HoldId, ScopeId, ScopeRecord, Suspect, SuspectId, TenantId, ms};
 
@@ -71,6 +73,11 @@ impl State {
             .index
             .suspects
             .scope_of(&self.tables, tenant, &asked.scope);
+        // One that was not named for so long counts as new: its epochs begin again.
+        let (scope, stale) = match scope {
+            Some(id) if self.is_idle(self.tables.scope(id).seen_ms) => (None, Some(id)),
+            scope => (scope, None),
+        };
         let last = scope.map(|id| self.tables.scope(id).epoch);
         if let Some(current) = last.filter(|last| *last > asked.epoch) {
             return Err(Rejection::EpochStale {
@@ -82,7 +89,7 @@ impl State {
         if let (Some(id), true) = (scope, last == Some(asked.epoch)) {
             return Ok(self.reconcile_repeat(tenant, asked, id, missing));
         }
-        let plan = self.reconcile_plan(tenant, asked, scope)?;
+        let plan = self.reconcile_plan(tenant, asked, scope, stale)?;
         Ok(self.reconcile_commit(who, tenant, asked, plan, missing))
     }
 
@@ -112,10 +119,11 @@ impl State {
         tenant: TenantId,
         asked: &Reconcile,
         scope: Option<ScopeId>,
+        stale: Option<ScopeId>,
     ) -> Result<ReconcilePlan, Rejection> {
         let mut plan = ReconcilePlan {
             scope,
-            forget: self.idle_scopes(scope),
+            forget: self.idle_scopes(stale),
             cleared: Vec::new(),
             kept: Vec::new(),
             new: Vec::new(),
@@ -144,7 +152,7 @@ impl State {
         }
         let most = usize::try_from(RELEASE_BLOCKS_MAX).unwrap_or(usize::MAX);
         too_many("blocks", blocks, most)?;
-        self.remembered_check(&plan)?;
+        self.remembered_check(tenant, &plan)?;
         Ok(plan)
     }
 
@@ -269,22 +277,37 @@ impl State {
         }
     }
 
-    /// The scopes that no call has named for long, the longest first, but for the one at hand.
+    fn is_idle(&self, seen_ms: u64) -> bool {
+        seen_ms.saturating_add(SCOPE_IDLE_MS) <= self.meta.clock.now_ms()
+    }
+
+    /// The scopes that no call has named for long: the one that the call at hand begins anew, then those
+    /// that were named longest ago.
     fn idle_scopes(&self, own: Option<ScopeId>) -> Vec<ScopeId> {
-        let now_ms = self.meta.clock.now_ms();
-        let idle = |seen_ms: u64| seen_ms.saturating_add(SCOPE_IDLE_MS) <= now_ms;
         let seen = self.index.suspects.seen.iter();
-        seen.take_while(|(seen_ms, _)| idle(*seen_ms))
+        let others = seen
+            .take_while(|(seen_ms, _)| self.is_idle(*seen_ms))
             .map(|(_, id)| *id)
-            .filter(|id| Some(*id) != own)
-            .take(FORGOTTEN_MAX)
-            .collect()
+            .filter(|id| Some(*id) != own);
+        own.into_iter().chain(others).take(FORGOTTEN_MAX).collect()
     }
 
     /// The state can remember what is to be remembered.
-    fn remembered_check(&self, plan: &ReconcilePlan) -> Result<(), Rejection> {
+    fn remembered_check(&self, tenant: TenantId, plan: &ReconcilePlan) -> Result<(), Rejection> {
         let index = &self.index.suspects;
         let forgotten = |id: &ScopeId| index.suspects_of(&self.tables, *id).count();
+        // What is forgotten may be another tenant's: that leaves the tenant's own share as it is.
+        let is_own = |id: &&ScopeId| self.tables.scope(**id).tenant == tenant;
+        let (scopes, suspects) = index.of_tenant(tenant);
+        let suspects = suspects
+            .saturating_sub(plan.forget.iter().filter(is_own).map(forgotten).sum())
+            .saturating_sub(plan.cleared.len())
+            .saturating_add(plan.new.len());
+        too_many("suspects", suspects, TENANT_SUSPECTS_MAX)?;
+        let scopes = scopes
+            .saturating_sub(plan.forget.iter().filter(is_own).count())
+            .saturating_add(usize::from(plan.scope.is_none()));
+        too_many("scopes", scopes, TENANT_SCOPES_MAX)?;
         let gone: usize = plan.forget.iter().map(forgotten).sum();
         let suspects = index
             .count
@@ -426,6 +449,19 @@ fn reconcile_check(asked: &Reconcile) -> Result<(), Rejection> {
     if matches!(&asked.scope, Scope::Labels(labels) if labels.is_empty()) {
         let allowed = String::from("at least one label");
         return Err(invalid("scope.labels", "it is empty", allowed));
+    }
+    if let Scope::Labels(labels) = &asked.scope {
+        let bytes = labels.iter().fold(0_usize, |sum, (key, value)| {
+            sum.saturating_add(key.len()).saturating_add(value.len())
+        });
+        if bytes > SCOPE_BYTES_MAX {
+            let allowed = format!("at most {SCOPE_BYTES_MAX} bytes of keys and values");
+            return Err(invalid("scope.labels", "they are too long", allowed));
+        }
+    }
+    if asked.epoch >= EPOCH_END {
+        let allowed = format!("0 to {}", EPOCH_END.saturating_sub(1));
+        return Err(invalid("epoch", "it is outside of its bounds", allowed));
     }
     let (what, live) = match &asked.live {
         Live::Owners(owners) => ("live", owners.len()),

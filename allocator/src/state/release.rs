@@ -10,7 +10,7 @@ use crate::history::{EndReason, FreedBy};
 use crate::life::{PoolLife, ReclaimPolicy};
 use crate::name::Name;
 use crate::record::{
-    Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, TenantId, TextId, ms,
+    Claim, Ended, EndedHolder, Hold, HoldId, Holder, Kept, Life, Pool, TenantId, TextId, ms,
 };
 use crate::view::{ClaimView, EventKind, Phase};
 
@@ -88,22 +88,12 @@ impl State {
         let hold = self.tables.hold(id);
         let claim = hold.claim().expect("a claim's hold is released");
         let pool = self.tables.pool(hold.pool);
-        let asked = claim.life_asked();
-        // A reservation is kept for nobody.
-        let pool_life = if claim.asked.reservation {
-            PoolLife::default()
-        } else {
-            pool.spec.life
-        };
-        let policy = asked.reclaim_policy.unwrap_or_else(|| pool_life.policy());
-        let grace = asked.grace_seconds.unwrap_or_else(|| pool_life.grace());
-        let reclaim_ms = match policy {
-            ReclaimPolicy::Retain => None,
-            ReclaimPolicy::Delete => Some(self.meta.clock.now_ms().saturating_add(ms(grace))),
-        };
-        if policy == ReclaimPolicy::Delete && grace == 0 {
+        let kept_for = kept_for(claim, pool);
+        if kept_for == Some(0) {
             self.end_commit(who, id, kind);
         } else {
+            let now_ms = self.meta.clock.now_ms();
+            let reclaim_ms = kept_for.map(|grace| now_ms.saturating_add(ms(grace)));
             let happened = Happened {
                 kind,
                 tenant: self.tables.tenant(claim.tenant).text,
@@ -139,6 +129,16 @@ impl State {
             self.content_touch(pool);
             self.event_push(who, happened);
         }
+    }
+
+    /// The next end of a hold frees its block: that of its grace, or that of its lease without one.
+    pub(super) fn is_freed_by_its_end(&self, id: HoldId) -> bool {
+        let hold = self.tables.hold(id);
+        let pool = self.tables.pool(hold.pool);
+        hold.kept().is_some()
+            || hold
+                .claim()
+                .is_some_and(|claim| kept_for(claim, pool) == Some(0))
     }
 
     /// Ends a claim's holding, and its block is free at once. `kind` tells why.
@@ -272,6 +272,21 @@ impl State {
             claim: name.clone(),
             ended: last.map(Box::new),
         }
+    }
+}
+
+/// For how many seconds a claim's block is kept after its end; `None` until an operator reclaims it.
+fn kept_for(claim: &Claim, pool: &Pool) -> Option<u32> {
+    let asked = claim.life_asked();
+    // A reservation is kept for nobody.
+    let pool_life = if claim.asked.reservation {
+        PoolLife::default()
+    } else {
+        pool.spec.life
+    };
+    match asked.reclaim_policy.unwrap_or_else(|| pool_life.policy()) {
+        ReclaimPolicy::Retain => None,
+        ReclaimPolicy::Delete => Some(asked.grace_seconds.unwrap_or_else(|| pool_life.grace())),
     }
 }
 

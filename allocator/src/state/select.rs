@@ -81,7 +81,7 @@ impl SelectorIndex {
 impl State {
     /// What a claim comes to in the first pool that can satisfy it: one that keeps a block for its
     /// holder before any other. Pools that refuse it are passed over; where all do, the claim is told
-    /// why the first full one did, or else the first.
+    /// of the quota that refused it first, else why the first full one did, or else the first.
     pub(super) fn claim_plan_among(
         &self,
         spec: &ClaimSpec,
@@ -102,17 +102,18 @@ impl State {
                 Err(refusal) => refused = refused.or(Some(refusal)),
             }
         }
-        let mut full = None;
+        let (mut full, mut quota) = (None, None);
         for (id, wanted) in open {
             match self.claim_plan_new(spec, tenant, id, &wanted) {
                 Err(refusal @ Rejection::PoolExhausted { .. }) => full = full.or(Some(refusal)),
-                // No other pool helps against this one.
-                Err(refusal @ Rejection::QuotaExceeded { .. }) => return Err(refusal),
+                // What a block counts differs from pool to pool: another may fit.
+                Err(refusal @ Rejection::QuotaExceeded { .. }) => quota = quota.or(Some(refusal)),
                 Err(refusal) => refused = refused.or(Some(refusal)),
                 plan => return plan,
             }
         }
-        Err(full
+        Err(quota
+            .or(full)
             .or(refused)
             .unwrap_or_else(|| Rejection::NoPoolMatches {
                 tenant: selector

@@ -20,6 +20,9 @@ use super::history::low_half;
 use super::suspect_store::SuspectUndo;
 use super::texts::id_of;
 
+/// Most contents of pools whose part of the digest is put off when an attempt begins.
+const UNSETTLED_MAX: usize = 16;
+
 /// Who asked for a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Who<'a> {
@@ -426,6 +429,10 @@ impl State {
 
     /// From here on writes can be taken back.
     pub(super) fn savepoint(&mut self) -> Savepoint {
+        // Many attempts in one entry do not each add up what all before them put off.
+        if self.unsettled.len() > UNSETTLED_MAX {
+            self.contents_settle();
+        }
         let outer = self.journal.as_ref().map(Vec::len);
         let savepoint = Savepoint {
             digest: self.digest(),

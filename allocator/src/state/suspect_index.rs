@@ -1,6 +1,6 @@
 //! Where scopes of live sets and their suspects are found.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
@@ -22,6 +22,8 @@ pub(super) struct SuspectIndex {
     pub(super) seen: BTreeSet<(u64, ScopeId)>,
     /// How many suspects there are.
     pub(super) count: usize,
+    /// How many scopes and suspects each tenant has that has any.
+    pub(super) shares: BTreeMap<TenantId, (usize, usize)>,
 }
 
 /// A scope in one form: equal for equal scopes, and for no others.
@@ -64,6 +66,8 @@ impl SuspectIndex {
             return Err("two scopes are one");
         }
         self.seen.insert((scope.seen_ms, id));
+        let share = self.shares.entry(scope.tenant).or_default();
+        share.0 = share.0.saturating_add(1);
         Ok(())
     }
 
@@ -75,6 +79,12 @@ impl SuspectIndex {
             removed == Some(id) && seen,
             "a scope is indexed by its form and by its time"
         );
+        if let Some(share) = self.shares.get_mut(&scope.tenant) {
+            share.0 = share.0.saturating_sub(1);
+            if *share == (0, 0) {
+                self.shares.remove(&scope.tenant);
+            }
+        }
     }
 
     pub(super) fn suspect_add(
@@ -83,9 +93,9 @@ impl SuspectIndex {
         id: SuspectId,
         suspect: &Suspect,
     ) -> Result<(), Contradiction> {
-        if tables.scopes.get(suspect.scope).is_none() {
+        let Some(scope) = tables.scopes.get(suspect.scope) else {
             return Err("a suspect has no scope");
-        }
+        };
         if !self
             .suspects
             .insert(suspect_key(suspect), id, tables.suspect_keys())
@@ -93,6 +103,8 @@ impl SuspectIndex {
             return Err("a holder is a suspect twice");
         }
         self.count = self.count.saturating_add(1);
+        let share = self.shares.entry(scope.tenant).or_default();
+        share.1 = share.1.saturating_add(1);
         Ok(())
     }
 
@@ -103,6 +115,15 @@ impl SuspectIndex {
             .remove(suspect_key(suspect), tables.suspect_keys());
         assert!(removed == Some(id), "a suspect is indexed by its key");
         self.count = self.count.saturating_sub(1);
+        let tenant = tables.scopes.get(suspect.scope).map(|scope| scope.tenant);
+        if let Some(share) = tenant.and_then(|tenant| self.shares.get_mut(&tenant)) {
+            share.1 = share.1.saturating_sub(1);
+        }
+    }
+
+    /// How many scopes and suspects a tenant has.
+    pub(super) fn of_tenant(&self, tenant: TenantId) -> (usize, usize) {
+        self.shares.get(&tenant).copied().unwrap_or_default()
     }
 
     pub(super) fn scope_of(

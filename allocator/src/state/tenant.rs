@@ -44,6 +44,7 @@ impl State {
             serial: self.meta.serial,
             text,
             revision,
+            created_revision: revision,
             created_at_ms: wall_ms,
             updated_at_ms: wall_ms,
         });

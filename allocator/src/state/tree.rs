@@ -21,11 +21,15 @@ impl State {
     /// [`Rejection::TenantNotFound`], [`Rejection::PoolNotFound`].
     pub fn tree(&self, tenant: &Name, pool: &Name) -> Result<TreeNode, Rejection> {
         let top = self.pool_get(tenant, pool)?;
+        let owner = self.tables.pool(top).tenant;
         // Breadth first: each pool with the place of its parent, which stands before it.
         let mut order: Vec<(PoolId, Option<usize>)> = Vec::from([(top, None)]);
         let mut place = 0_usize;
         while let Some((id, _)) = order.get(place) {
             let room = TREE_POOLS_MAX.saturating_sub(order.len());
+            // What another tenant does inside its own pool is its own affair.
+            let seen = self.tables.pool(*id).tenant == owner;
+            let room = if seen { room } else { 0 };
             let children = self.pool_index(*id).children.iter().take(room);
             let children: Vec<_> = children.map(|(_, child)| (*child, Some(place))).collect();
             order.extend(children);

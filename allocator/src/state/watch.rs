@@ -133,7 +133,9 @@ impl State {
         let view = self.event_view(event);
         let object = match view.claim {
             Some(claim) => {
-                WatchedObject::Claim(Box::new(claim.told_by(view.id, view.kind, view.at_ms)))
+                let holding = self.holding_record(event);
+                let was_in_use = holding.is_some_and(|holding| holding.used_by(event.revision));
+                WatchedObject::Claim(Box::new(claim.told_by(view.id, view.kind, was_in_use)))
             }
             None => self.watched_object(&view.tenant, view.pool.as_ref(), event),
         };
@@ -158,7 +160,7 @@ impl State {
             return WatchedObject::Gone;
         };
         if event.kind.concerns() == WatchedKind::Tenant {
-            let same = self.tables.tenant(tenant).created_at_ms <= event.at_ms;
+            let same = self.tables.tenant(tenant).created_revision <= event.revision;
             return if same {
                 WatchedObject::Tenant(Box::new(self.tenant_view(tenant)))
             } else {
@@ -166,7 +168,7 @@ impl State {
             };
         }
         let id = pool.and_then(|pool| self.pool_find(tenant, pool));
-        match id.filter(|id| self.tables.pool(*id).created_at_ms <= event.at_ms) {
+        match id.filter(|id| self.tables.pool(*id).created_revision <= event.revision) {
             Some(id) => WatchedObject::Pool(Box::new(self.pool_view(id))),
             None => WatchedObject::Gone,
         }

@@ -87,8 +87,13 @@ impl State {
         );
         let mut reservations = BTreeMap::new();
         for (block, reason) in withheld {
-            leave_out(*block, &held, &mut |part| {
+            let _end = leave_out(*block, &held, &mut |part| {
                 reservations.insert(part, Arc::clone(reason));
+                // As many are refused: those after them need not be found.
+                if reservations.len() > RESERVATIONS_MAX {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
             });
         }
         let most = reservations.len().max(held.len());
@@ -136,7 +141,11 @@ impl State {
 }
 
 /// The largest parts of a block that overlap none of some disjoint blocks.
-fn leave_out(block: Prefix, held: &BTreeSet<Prefix>, keep: &mut impl FnMut(Prefix)) {
+fn leave_out(
+    block: Prefix,
+    held: &BTreeSet<Prefix>,
+    keep: &mut impl FnMut(Prefix) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     // Of those that begin at or before the last address only the last one can reach into the block.
     let last = Prefix::single(block.last());
     let Some(near) = held
@@ -147,12 +156,13 @@ fn leave_out(block: Prefix, held: &BTreeSet<Prefix>, keep: &mut impl FnMut(Prefi
         return keep(block);
     };
     if near.contains(block) {
-        return;
+        return ControlFlow::Continue(());
     }
     let length = block.length().saturating_add(1);
     for half in [block.first(), block.last()] {
         // The recursion goes down to single addresses at most.
         let half = Prefix::around(half, length).expect("a block that contains another has halves");
-        leave_out(half, held, keep);
+        leave_out(half, held, keep)?;
     }
+    ControlFlow::Continue(())
 }

@@ -444,3 +444,32 @@ fn a_claim_without_room_ends_a_bounded_number_of_what_is_over() {
     // The one that is kept for a holder is its own while nobody has needed it.
     assert!(harness.claim(claim("c127", "p", "")).returned);
 }
+
+#[test]
+fn leases_that_end_in_a_grace_do_not_hide_a_block_whose_grace_is_over() {
+    let mut harness = Harness::new();
+    let life = PoolLife {
+        grace_seconds: Some(3_600),
+        ..PoolLife::default()
+    };
+    harness.pool(living(root("p", "10.0.0.0/24"), life));
+    for number in 0..256 {
+        let mut spec = claim(&format!("c{number}"), "p", "");
+        if number < 200 {
+            spec.life.ttl_seconds = Some(1_800);
+        }
+        harness.claim(spec);
+    }
+    harness.release("c255");
+    // 200 leases were over long before that block's grace was; their own has not begun yet.
+    harness.later(3_599_000);
+    let revision = harness.state.revision();
+    assert!(matches!(
+        harness.refused(claim("early", "p", "")),
+        Rejection::PoolExhausted { .. }
+    ));
+    assert_eq!(harness.state.revision(), revision);
+    harness.later(1_000);
+    assert_eq!(harness.take("next", "p", ""), "10.0.0.255/32");
+    assert_eq!(harness.view("p").claims.allocated, 256);
+}

@@ -9,7 +9,7 @@ use allocator::history::{
 use allocator::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use allocator::name::Name;
 use allocator::prefix::Prefix;
-use allocator::view::{LookupView, Purpose};
+use allocator::view::{LookupView, Phase, Purpose};
 use proptest::prelude::*;
 
 use crate::model::{World, commands, strategies};
@@ -348,4 +348,60 @@ fn who_had_it_is_told_after_the_claim_its_pool_and_its_tenants_other_pools_are_g
         Moment::Revision(1),
     );
     assert!(matches!(refused, Err(PastError::Refused(_))), "{refused:?}");
+}
+
+#[test]
+fn a_wide_block_of_many_cidrs_is_looked_through_once() {
+    let mut harness = Harness::new();
+    let cidrs: Vec<String> = (0..256)
+        .map(|number| format!("10.0.{number}.0/24"))
+        .collect();
+    harness.pool(root("p", &cidrs.join(" ")));
+    let before = Moment::Revision(harness.state.revision());
+    for number in 0..8 {
+        harness.take(&format!("c{number}"), "p", "");
+    }
+    let after = Moment::Revision(harness.state.revision());
+    for (moment, expected) in [(before, false), (after, true)] {
+        let past = harness.state.lookup_at(
+            &name(TENANT),
+            &name("default"),
+            block("10.0.0.0/16"),
+            moment,
+        );
+        assert_eq!(past.unwrap().lookup.held_in_part, expected);
+    }
+}
+
+#[test]
+fn what_came_later_at_one_wall_time_is_not_told_of_the_revision_before() {
+    let mut harness = Harness::new();
+    harness.pool(root("p", "10.0.0.0/30"));
+    let confirm = Command::ClaimConfirm(allocator::command::ClaimConfirm {
+        tenant: name(TENANT),
+        name: name("c"),
+        owner: None,
+        generation: None,
+    });
+    let take = crate::support::Given::from(claim("c", "p", "")).0;
+    harness.together(vec![take, confirm]);
+    let (confirmed, wall_ms) = (harness.state.revision(), harness.state.clock().wall_ms());
+    let given = confirmed - 1;
+    let ask = |harness: &Harness, revision| {
+        let moment = Moment::Revision(revision);
+        let query = block("10.0.0.0/32");
+        let past = harness
+            .state
+            .lookup_at(&name(TENANT), &name("default"), query, moment);
+        let claim = past.unwrap().lookup.claim.unwrap();
+        (claim.phase, claim.in_use_at_ms)
+    };
+    for _ in 0..2 {
+        assert_eq!(ask(&harness, given), (Phase::Allocated, None));
+        assert_eq!(ask(&harness, confirmed), (Phase::InUse, Some(wall_ms)));
+        // The same after it has ended.
+        if harness.state.claim(&name(TENANT), &name("c")).is_ok() {
+            harness.release("c");
+        }
+    }
 }

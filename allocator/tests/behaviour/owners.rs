@@ -237,7 +237,7 @@ fn listed_holdings_end_and_those_that_have_ended_count_as_done() {
         ("10.0.0.1/32", 2),
         ("10.0.0.1/32", 2),
         ("10.0.0.3/32", 4),
-        ("10.9.9.9/32", 3),
+        ("10.9.9.9/32", 1),
     ]);
     let released = release(&mut harness, command.clone());
     assert_eq!(
@@ -251,6 +251,13 @@ fn listed_holdings_end_and_those_that_have_ended_count_as_done() {
     assert_eq!(held(&harness), "again c e f g h");
     let repeated = release(&mut harness, command);
     assert_eq!((repeated.released, repeated.already_ended), (0, 4));
+    // One that goes on, but elsewhere, has not ended: nothing of that command is done.
+    let elsewhere = harness.refused(listed(&[("10.0.0.4/32", 5), ("10.9.9.9/32", 3)]));
+    assert_eq!(
+        crate::refusals::line(&elsewhere),
+        "invalid_field holdings[1].cidr"
+    );
+    assert_eq!(held(&harness), "again c e f g h");
 }
 
 #[test]

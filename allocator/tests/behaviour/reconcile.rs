@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use allocator::State;
-use allocator::answer::Outcome;
+use allocator::answer::{Outcome, Rejection};
 use allocator::command::{ClaimConfirm, Command};
 use allocator::life::PoolLife;
-use allocator::reconcile::{Live, Reconcile, Reconciled, SCOPE_IDLE_MS, Scope};
+use allocator::reconcile::{
+    EPOCH_END, Live, Reconcile, Reconciled, SCOPE_IDLE_MS, Scope, TENANT_SCOPES_MAX,
+};
 use allocator::view::{ClaimView, Phase};
 use proptest::prelude::*;
 
@@ -304,6 +306,69 @@ fn scopes_go_with_their_tenant_and_after_a_week_without_a_call() {
     harness.ok(crate::support::tenant(TENANT));
     let anew = call(&mut harness, live("", 1, 2, 0));
     assert!(!anew.repeated);
+}
+
+#[test]
+fn a_scope_that_was_not_named_for_a_week_begins_anew_with_any_epoch() {
+    let mut harness = nodes();
+    said(&mut harness, live("", EPOCH_END - 1, 2, 0));
+    harness.later(SCOPE_IDLE_MS - 1_000);
+    let too_early = harness.refused(given(live("node-1 node-1/x", 1, 2, 0)));
+    assert!(matches!(too_early, Rejection::EpochStale { .. }));
+    harness.later(1_000);
+    let first = call(&mut harness, live("node-1 node-1/x", 1, 2, 0));
+    assert_eq!(told(&first), words("node-1/y:2x1", "", ""));
+}
+
+#[test]
+fn epochs_and_scopes_have_bounds() {
+    let mut harness = nodes();
+    let labelled = |bytes: usize| Reconcile {
+        scope: Scope::Labels(labels(&[
+            ("k", &"v".repeat(255)),
+            ("l", &"v".repeat(255)),
+            ("m", &"v".repeat(255)),
+            ("n", &"v".repeat(bytes - 769)),
+        ])),
+        ..live("", 1, 2, 0)
+    };
+    let accepted = [live("", EPOCH_END - 1, 2, 0), labelled(1_024)];
+    let refused = [
+        (live("", EPOCH_END, 2, 0), "invalid_field epoch"),
+        (labelled(1_025), "invalid_field scope.labels"),
+    ];
+    for (one, (other, expected)) in accepted.into_iter().zip(refused) {
+        call(&mut harness, one);
+        let refusal = harness.refused(given(other));
+        assert_eq!(crate::refusals::line(&refusal), expected);
+    }
+}
+
+#[test]
+fn one_tenant_does_not_take_the_scopes_of_all() {
+    let mut harness = nodes();
+    harness.ok(Command::TenantCreate(Box::new(crate::support::tenant("b"))));
+    let of = |holder: &str, number: usize| {
+        given(Reconcile {
+            tenant: name(holder),
+            scope: Scope::OwnerPrefix(owner(&format!("n{number}"))),
+            ..live("", 1, 2, 0)
+        })
+    };
+    let commands: Vec<Command> = (0..TENANT_SCOPES_MAX).map(|n| of(TENANT, n)).collect();
+    harness.together(commands);
+    let refusal = harness.refused(of(TENANT, TENANT_SCOPES_MAX));
+    assert_eq!(
+        crate::refusals::line(&refusal),
+        "too_many scopes 10001 10000"
+    );
+    harness.ok(of("b", TENANT_SCOPES_MAX));
+    // A scope that is there takes no further place.
+    let again = Reconcile {
+        scope: Scope::OwnerPrefix(owner("n0")),
+        ..live("", 2, 2, 0)
+    };
+    call(&mut harness, again);
 }
 
 #[test]

@@ -325,3 +325,35 @@ fn where_every_pool_is_full_what_is_over_is_ended_in_each_of_them_in_turn() {
     assert_eq!(harness.view("second").claims.released, 1);
     assert_eq!(got(&mut harness, "late", "zone=a"), "second 10.0.8.1/32");
 }
+
+#[test]
+fn a_quota_that_one_pool_would_pass_does_not_keep_another_from_being_tried() {
+    let mut harness = Harness::new();
+    let mut spec = tenant("b");
+    spec.quota = Quota {
+        ipv4_addresses: Some(100),
+        ..Quota::default()
+    };
+    harness.ok(Command::TenantCreate(Box::new(spec)));
+    for (text, cidr, length, priority) in [
+        ("wide", "10.0.0.0/16", 24, 1),
+        ("narrow", "10.1.0.0/16", 28, 2),
+    ] {
+        let mut pool = crate::support::bounds(root(text, cidr), None, None, Some(length));
+        (pool.tenant, pool.priority) = (name("b"), priority);
+        harness.pool(pool);
+    }
+    let of_b = |text: &str| {
+        let mut spec = by(text, selector(""));
+        (spec.tenant, spec.prefix_length) = (name("b"), None);
+        spec
+    };
+    for text in ["1", "2", "3", "4", "5", "6"] {
+        assert_eq!(harness.claim(of_b(text)).pool, name("narrow"));
+    }
+    // What is told where no pool fits is the quota that the first of them would have passed.
+    match harness.refused(of_b("7")) {
+        Rejection::QuotaExceeded { asked, used, .. } => assert_eq!((asked, used), (256, 96)),
+        other => panic!("{other:?}"),
+    }
+}

@@ -10,9 +10,9 @@ use allocator::edit::PoolChange;
 use allocator::filter::AllocationFilter;
 use allocator::life::PoolLife;
 use allocator::name::Name;
-use allocator::view::{ClaimView, Purpose};
+use allocator::view::{ClaimView, Purpose, TreeNode};
 
-use crate::support::{Harness, TENANT, block, bounds, living, name, root, tenant};
+use crate::support::{Harness, TENANT, block, bounds, child, living, name, release, root, tenant};
 
 fn with(tenants: &[&str]) -> Sharing {
     Sharing::with(
@@ -446,4 +446,54 @@ fn a_root_of_its_own_does_not_hide_what_a_tenant_holds_elsewhere() {
         Outcome::OwnerReleased(released) => assert_eq!(released.released, 1),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_tree_ends_where_another_tenants_pool_begins() {
+    let mut harness = harness("10.0.0.0/24");
+    harness.pool(child("own", "p", "26"));
+    harness.pool(child("inner", "own", "27"));
+    harness.ok(Command::PoolCreate(Box::new(child_of("b", "kid", 28))));
+    let mut grandchild = child("grandchild", "kid", "29");
+    grandchild.tenant = name("b");
+    harness.pool(grandchild);
+    let lines = |top: &TreeNode| {
+        let mut open = vec![top];
+        let mut lines = Vec::new();
+        while let Some(node) = open.pop() {
+            lines.push(format!("{} {}", node.name, node.children_total));
+            open.extend(node.children.iter().rev());
+        }
+        lines.join(", ")
+    };
+    let tree = harness.state.tree(&name(TENANT), &name("p")).unwrap();
+    assert_eq!(lines(&tree), "p 2, own 1, inner 0, kid 1");
+    let of_holder = harness.state.tree(&name("b"), &name("kid")).unwrap();
+    assert_eq!(lines(&of_holder), "kid 1, grandchild 0");
+}
+
+#[test]
+fn a_block_in_which_a_tenant_holds_something_of_another_is_held_in_part() {
+    let mut harness = harness("10.0.0.0/24");
+    let before = harness.state.revision();
+    taken(&mut harness, "b", "c");
+    let held = harness.state.revision();
+    let query = block("10.0.0.0/16");
+    let space = name("default");
+    let lookup = harness.state.lookup(&name("b"), &space, query).unwrap();
+    assert!(lookup.held_in_part && lookup.pools.is_empty());
+    for ended in [false, true] {
+        if ended {
+            let mut release = release("c", None);
+            release.tenant = name("b");
+            harness.ok(Command::ClaimRelease(release));
+        }
+        for (revision, expected) in [(before, false), (held, true)] {
+            let moment = allocator::history::Moment::Revision(revision);
+            let past = harness.state.lookup_at(&name("b"), &space, query, moment);
+            assert_eq!(past.unwrap().lookup.held_in_part, expected, "{ended}");
+        }
+    }
+    let lookup = harness.state.lookup(&name("c"), &space, query).unwrap();
+    assert!(!lookup.held_in_part);
 }

@@ -336,6 +336,21 @@ impl Harness {
         answer
     }
 
+    /// Applies several commands as one entry: at one time of every clock.
+    pub(crate) fn together(&mut self, commands: Vec<Command>) -> Vec<Outcome> {
+        self.index += 1;
+        let at = Position {
+            term: 1,
+            node: 1,
+            index: self.index,
+        };
+        let mono_ms = self.index * 10 + self.skipped_ms;
+        let answers = self.state.apply(at, &entry(mono_ms, commands));
+        self.state.audit().unwrap();
+        let outcomes = answers.into_iter().map(|answer| answer.result.unwrap());
+        outcomes.collect()
+    }
+
     pub(crate) fn ok(&mut self, given: impl Into<Given>) -> Outcome {
         let answer = self.answer(given);
         answer

@@ -425,3 +425,21 @@ fn names_of_other_things_than_tenants_are_not_known_as_tenants() {
         assert!(!harness.state.tenant_is_known(&name(other)), "{other}");
     }
 }
+
+#[test]
+fn a_pool_that_was_made_again_at_the_same_wall_time_is_another_one() {
+    let mut harness = Harness::new();
+    harness.pool(root("p", "10.0.0.0/30"));
+    let made = harness.state.revision();
+    harness.together(vec![
+        crate::support::pool_edit("p", vec![PoolChange::Drain(true)]),
+        pool_delete("p"),
+        Given::from(root("p", "10.9.0.0/30")).0,
+    ]);
+    let told = all(&harness.state, EventId::end_of(made), &everything(), 100);
+    let gone: Vec<bool> = told
+        .iter()
+        .map(|event| event.object == WatchedObject::Gone)
+        .collect();
+    assert_eq!(gone, [true, true, false]);
+}

@@ -216,20 +216,41 @@ impl Model {
             return Some(block);
         }
         let (mut swept, mut ended_too) = (self.clone(), ended.clone());
-        for _ in 0..64 {
-            let over = swept
-                .dues()
-                .into_iter()
-                .filter(|one| one.pool == pool && one.end_ms <= self.now_ms)
-                .min_by_key(|one| one.end_ms);
-            match over {
-                None => break,
-                Some(one) => swept.due_do(one.due, &mut ended_too, current),
+        let over = |model: &Self| {
+            let dues = model.dues().into_iter();
+            dues.filter(|one| one.pool == pool && one.end_ms <= self.now_ms && model.frees(one))
+                .min_by_key(|one| one.end_ms)
+        };
+        let mut next = over(&swept)?;
+        loop {
+            let end_ms = next.end_ms;
+            swept.due_do(next.due, &mut ended_too, current);
+            let after = over(&swept);
+            // What ended at one moment goes together.
+            let together = after.as_ref().is_some_and(|after| after.end_ms == end_ms);
+            if let (false, Some(block)) = (together, free(&swept)) {
+                (*self, *ended) = (swept, ended_too);
+                return Some(block);
             }
+            next = after?;
         }
-        let block = free(&swept)?;
-        (*self, *ended) = (swept, ended_too);
-        Some(block)
+    }
+
+    /// Its end frees the block, and is not the beginning of a grace.
+    fn frees(&self, one: &Waiting) -> bool {
+        match one.due {
+            Due::Tell(_) => false,
+            Due::Reclaim(_) => true,
+            Due::Expire(place) => self.kept_for(&self.claims[place]) == Some(0),
+        }
+    }
+
+    /// For how many seconds a claim's block is kept; `None` until it is reclaimed.
+    fn kept_for(&self, claim: &ModelClaim) -> Option<u32> {
+        let pool = self.pool(&claim.pool).unwrap().life;
+        let grace = claim.life.grace_seconds.unwrap_or(pool.grace());
+        let policy = claim.life.reclaim_policy.unwrap_or(pool.policy());
+        (policy == ReclaimPolicy::Delete).then_some(grace)
     }
 
     /// All that is due now, the earliest first.
@@ -320,16 +341,13 @@ impl Model {
     /// Ends a claim: its block is kept or free.
     pub(super) fn end(&mut self, place: usize) -> Prefix {
         let claim = self.claims.remove(place);
-        let pool = self.pool(&claim.pool).unwrap().life;
-        let grace = claim.life.grace_seconds.unwrap_or(pool.grace());
-        let policy = claim.life.reclaim_policy.unwrap_or(pool.policy());
-        if policy == ReclaimPolicy::Retain || grace > 0 {
+        let kept_for = self.kept_for(&claim);
+        if kept_for != Some(0) {
             self.kept.push(ModelKept {
                 key: key(&claim.name, claim.owner.as_ref()),
                 pool: claim.pool,
                 block: claim.block,
-                reclaim_ms: (policy == ReclaimPolicy::Delete)
-                    .then(|| self.now_ms + u64::from(grace) * 1_000),
+                reclaim_ms: kept_for.map(|grace| self.now_ms + u64::from(grace) * 1_000),
             });
         }
         claim.block

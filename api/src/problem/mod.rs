@@ -143,13 +143,22 @@ impl Problem {
 
     /// Fields that are wrong; at least one.
     pub fn invalid_fields(fields: &[FieldProblem]) -> Self {
+        Self::invalid_fields_of(fields, fields.len())
+    }
+
+    /// The first of more fields that are wrong, and how many they are.
+    pub(crate) fn invalid_fields_of(fields: &[FieldProblem], total: usize) -> Self {
         let sentences: Vec<String> = fields.iter().take(3).map(sentence).collect();
-        let more = match fields.len().saturating_sub(sentences.len()) {
+        let more = match total.saturating_sub(sentences.len()) {
             0 => String::new(),
             more => format!(" And {more} more."),
         };
-        Self::new(Code::InvalidField, format!("{}{more}", sentences.join(" ")))
-            .with("fields", json!(fields))
+        let problem = Self::new(Code::InvalidField, format!("{}{more}", sentences.join(" ")))
+            .with("fields", json!(fields));
+        if total > fields.len() {
+            return problem.with("fieldsTotal", total);
+        }
+        problem
     }
 
     /// No path of the API.

@@ -19,6 +19,9 @@ use crate::problem::Problem;
 /// The longest text of a field that a message repeats, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 64;
 
+/// Most problems that an answer shows; a body of a megabyte can have hundreds of thousands.
+const PROBLEMS_SHOWN_MAX: usize = 100;
+
 /// A value, or word that what is wrong with it was noted.
 pub(crate) type Checked<T> = Result<T, Noted>;
 
@@ -31,7 +34,10 @@ pub(crate) struct Noted(());
 pub(crate) struct Check {
     /// What stands before each field, `operations[3].createClaim.`; empty for a whole document.
     place: String,
+    /// The first of them.
     problems: Vec<FieldProblem>,
+    /// How many came after those.
+    more: usize,
 }
 
 impl Check {
@@ -44,7 +50,7 @@ impl Check {
     pub(crate) fn finish<T>(self, value: Checked<T>) -> Result<T, Problem> {
         match value {
             Ok(value) if self.problems.is_empty() => Ok(value),
-            Ok(_) | Err(Noted(())) => Err(Problem::invalid_fields(&self.problems)),
+            Ok(_) | Err(Noted(())) => Err(Problem::invalid_fields_of(&self.problems, self.noted())),
         }
     }
 
@@ -55,11 +61,20 @@ impl Check {
         problem: impl fmt::Display,
         allowed: impl fmt::Display,
     ) {
+        if self.problems.len() == PROBLEMS_SHOWN_MAX {
+            self.more += 1;
+            return;
+        }
         self.problems.push(FieldProblem {
             field: format!("{}{field}", self.place),
             problem: problem.to_string(),
             allowed: allowed.to_string(),
         });
+    }
+
+    /// How many problems there are so far.
+    fn noted(&self) -> usize {
+        self.problems.len() + self.more
     }
 
     /// Notes what is wrong with a field that has no value then.
@@ -264,7 +279,7 @@ impl Check {
     }
 
     pub(crate) fn labels(&mut self, field: &str, labels: &fields::Labels) -> Checked<name::Labels> {
-        let before = self.problems.len();
+        let before = self.noted();
         if labels.0.len() > LABELS_MAX {
             self.note(
                 field,
@@ -294,7 +309,7 @@ impl Check {
                 );
             }
         }
-        if self.problems.len() > before {
+        if self.noted() > before {
             return Err(Noted(()));
         }
         Ok(labels
@@ -338,5 +353,32 @@ pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}… of {} bytes", &text[..end], text.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_problems_the_first_are_shown_and_all_are_counted() {
+        for (count, shown) in [(100, 100), (101, 100), (350_000, 100)] {
+            let mut check = Check::default();
+            let found: Checked<Vec<Range>> = each(&vec![""; count], |index, item| {
+                check.range(&format!("within[{index}]"), item)
+            });
+            let problem = check.finish(found).unwrap_err();
+            assert_eq!(problem.fields().len(), shown);
+            let total = problem
+                .facts
+                .get("fieldsTotal")
+                .and_then(serde_json::Value::as_u64);
+            assert_eq!(total, (count > shown).then_some(count as u64));
+            assert!(
+                problem
+                    .detail
+                    .ends_with(&format!("And {} more.", count - 3))
+            );
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! The task that runs the queue: it proposes what is ready and hands the answers out.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use allocator::answer::{Answer, Swept};
+use allocator::answer::{Answer, Outcome, Swept};
 use allocator::command::{Command, Entry, Envelope};
 use allocator::view::EventId;
 use futures::StreamExt;
@@ -238,17 +239,23 @@ impl Driver {
         if answer.swept.more {
             self.due_at = Instant::now();
         }
-        let after = EventId {
-            revision: answer.revision.saturating_sub(1),
-            ordinal: u32::MAX,
-        };
+        self.tell_timed(answer);
+    }
+
+    /// Logs what the clock has ended with a command, be it the node's own or a claim that found no room.
+    fn tell_timed(&self, answer: &Answer) {
+        if answer.swept == Swept::default() {
+            return;
+        }
+        let revisions = revisions_of(answer);
+        let after = EventId::end_of(revisions.start().saturating_sub(1));
         let told = self.parts.applied.read(|state| {
             let limit = usize::try_from(DUE_HOLDS_MAX).unwrap_or(usize::MAX);
             state.events(Some(after), limit)
         });
         // Where they are gone from the ring already, there is nothing left to tell.
         for event in told.iter().flat_map(|page| &page.items) {
-            if event.id.revision == answer.revision {
+            if revisions.contains(&event.id.revision) {
                 events::timed(event);
             }
         }
@@ -354,6 +361,7 @@ impl Driver {
         for (done, answer) in landing.commands.into_iter().zip(applied.answers) {
             match done {
                 Some(done) => {
+                    self.tell_timed(&answer);
                     let index = applied.index;
                     tell(done, Ok(Answered { answer, index }));
                 }
@@ -361,6 +369,20 @@ impl Driver {
             }
         }
     }
+}
+
+/// The revisions of what a command changed: more than one only for the parts of a batch that is not
+/// atomic.
+fn revisions_of(answer: &Answer) -> RangeInclusive<u64> {
+    let of_part = |part: &Outcome| match part {
+        Outcome::ClaimCreated(claim) | Outcome::ClaimReleased(claim) => Some(claim.revision),
+        _ => None,
+    };
+    let first = match &answer.result {
+        Ok(Outcome::Batch(parts)) => parts.iter().flatten().filter_map(of_part).min(),
+        Ok(_) | Err(_) => None,
+    };
+    first.unwrap_or(answer.revision)..=answer.revision
 }
 
 fn tell(done: Done, result: Result<Answered, Unanswered>) {

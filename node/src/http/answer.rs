@@ -113,7 +113,7 @@ pub(super) fn plain(
 }
 
 impl Stamp {
-    fn write(self, headers: &mut HeaderMap) {
+    pub(super) fn write(self, headers: &mut HeaderMap) {
         headers.insert(REVISION, HeaderValue::from(self.revision));
         if let Some(leader) = self.leader {
             headers.insert(LEADER, HeaderValue::from(leader));

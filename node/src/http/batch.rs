@@ -1,5 +1,6 @@
 //! Batches of claims and releases.
 
+use allocator::answer::Outcome;
 use allocator::command::{Command, Operation};
 use allocator::name::Name;
 use api::problem::{Problem, Viewer};
@@ -80,9 +81,14 @@ fn pools_of(command: &Command) -> Vec<Option<(Name, Name)>> {
 }
 
 fn tell_each(server: &Server, call: &Call, written: &Written) {
-    if let Ok(allocator::answer::Outcome::Batch(results)) = &written.answer.result {
+    if let Ok(Outcome::Batch(results)) = &written.answer.result {
         for outcome in results.iter().flatten() {
-            tell(server, call, outcome, written.answer.revision);
+            // Of a batch that is not atomic each operation has a revision of its own.
+            let revision = match outcome {
+                Outcome::ClaimCreated(claim) | Outcome::ClaimReleased(claim) => claim.revision,
+                _ => written.answer.revision,
+            };
+            tell(server, call, outcome, revision);
         }
     }
 }

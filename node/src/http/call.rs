@@ -206,6 +206,12 @@ pub(super) fn require_head_within(request: &Request, limits: &Limits) -> Result<
     Err(Problem::new(Code::HeadersTooLarge, detail).with("limitBytes", limits.head_bytes_max))
 }
 
+/// How many bytes the body of a request has as far as it says; where it does not, there is no bound.
+pub(super) fn announced_bytes(request: &Request) -> usize {
+    let size = request.body().size_hint();
+    usize::try_from(size.upper().unwrap_or(u64::MAX)).unwrap_or(usize::MAX)
+}
+
 /// The id that the client gave, where it is fit for a log line.
 pub(super) fn given_request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(&REQUEST_ID)?.to_str().ok()?;

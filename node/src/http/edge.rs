@@ -73,7 +73,7 @@ pub(super) async fn serve(
         (request.uri().clone(), source)
     });
     let answered = match begin(&server, &route, params, request, &request_id, arrived) {
-        Ok((mut call, _slot)) => match call.require_no_body_to_delete(server.limits()).await {
+        Ok((mut call, _place)) => match call.require_no_body_to_delete(server.limits()).await {
             Ok(()) => {
                 let answering = (route.handler)(&server, call);
                 guarded(answering, route.operation, &request_id).await
@@ -103,8 +103,10 @@ pub(super) async fn serve(
     response
 }
 
-/// What every operation asks of a request before its handler sees it. The place among the requests
-/// in flight is held until the permit is dropped.
+/// A place among the requests in flight, and the room of its body; free again when it is dropped.
+type Place<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
+
+/// What every operation asks of a request before its handler sees it.
 fn begin<'a>(
     server: &'a Server,
     route: &Route,
@@ -112,11 +114,13 @@ fn begin<'a>(
     request: Request,
     request_id: &str,
     arrived: Duration,
-) -> Result<(Call, Option<SemaphorePermit<'a>>), Problem> {
+) -> Result<(Call, Place<'a>), Problem> {
     let slot = server.slot();
     if slot.is_none() && route.kind != Kind::Probe {
         return Err(Problem::too_busy());
     }
+    let room = server.body_room(call::announced_bytes(&request));
+    let room = room.ok_or_else(Problem::too_busy)?;
     call::require_head_within(&request, server.limits())?;
     if route.kind != Kind::NamedByKey {
         let key = request.headers().get(api::headers::IDEMPOTENCY_KEY);
@@ -128,7 +132,7 @@ fn begin<'a>(
         )?;
     }
     let call = Call::new(request, params, request_id.to_owned(), arrived)?;
-    Ok((call, slot))
+    Ok((call, (slot, room)))
 }
 
 /// The handler's answer; a problem where it panicked, so that one request's bug ends one request.

@@ -9,6 +9,9 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Largest head of a request (its line and its headers), in bytes.
     pub head_bytes_max: usize,
+    /// Bytes of all bodies of the requests that are worked on; a request that would bring more is answered
+    /// 429 and never waits. One that does not say how long it is counts as the largest.
+    pub bodies_bytes_max: usize,
     /// Requests worked on at once; one more is answered 429 and never waits.
     pub requests_in_flight_max: usize,
     /// Connections open at once.
@@ -36,6 +39,7 @@ impl Default for Limits {
         Self {
             body_bytes_max: 1 << 20,
             head_bytes_max: 64 << 10,
+            bodies_bytes_max: 64 << 20,
             requests_in_flight_max: 1_024,
             connections_max: 16_384,
             streams_max: 256,

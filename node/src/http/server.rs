@@ -29,6 +29,8 @@ struct Shared {
     replica: Replica,
     limits: Limits,
     in_flight: Semaphore,
+    /// Bytes of their bodies.
+    bodies: Semaphore,
     feed: Arc<Feed>,
     recorded: &'static PrometheusHandle,
     allocations: AllocationMetrics,
@@ -52,6 +54,9 @@ impl Server {
     ) -> Result<Self, MetricsError> {
         let recorded = metrics::recorder()?;
         let in_flight = Semaphore::new(limits.requests_in_flight_max.min(Semaphore::MAX_PERMITS));
+        // A body of the largest size always has room when nothing else is there.
+        let bodies = limits.bodies_bytes_max.max(limits.body_bytes_max);
+        let bodies = Semaphore::new(bodies.min(Semaphore::MAX_PERMITS));
         let feed = Feed::new(limits.watches_max);
         let request_id_prefix = env.random_u64();
         Ok(Self(Arc::new(Shared {
@@ -59,6 +64,7 @@ impl Server {
             replica,
             limits,
             in_flight,
+            bodies,
             feed,
             recorded,
             allocations: AllocationMetrics::new(),
@@ -113,6 +119,13 @@ impl Server {
     /// A place among the requests that are worked on; `None` when there is none left.
     pub(super) fn slot(&self) -> Option<SemaphorePermit<'_>> {
         self.0.in_flight.try_acquire().ok()
+    }
+
+    /// Room for a body of so many bytes; `None` when there is none left.
+    pub(super) fn body_room(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let bytes = bytes.min(self.0.limits.body_bytes_max);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.0.bodies.try_acquire_many(bytes).ok()
     }
 
     /// An id for a request that brought none.

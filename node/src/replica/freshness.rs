@@ -41,6 +41,26 @@ struct Known {
     fresh_at: Option<Instant>,
 }
 
+impl Known {
+    fn learned(&mut self, point: ReadPoint) {
+        // Those that wait are applied first: a node that is steadily further behind than they reach learns
+        // from them how far, and would never if they made room for newer ones.
+        if self.ahead.len() < POINTS_MAX {
+            self.ahead.push_back(point);
+        }
+    }
+
+    /// All up to an index is applied here.
+    fn reached(&mut self, index: Option<u64>) {
+        while let Some(point) = self.ahead.front()
+            && Some(point.index) <= index
+        {
+            self.fresh_at = self.fresh_at.max(Some(point.sent_at));
+            self.ahead.pop_front();
+        }
+    }
+}
+
 impl Freshness {
     /// How old the state may be at most; asks for more to be found out.
     pub(super) fn staleness(&self, applied: &AppliedState) -> Option<Duration> {
@@ -52,14 +72,7 @@ impl Freshness {
     pub(super) fn age(&self, applied: &AppliedState) -> Option<Duration> {
         let index = applied.at().index;
         let mut known = self.shared.known.lock();
-        while known
-            .ahead
-            .front()
-            .is_some_and(|point| Some(point.index) <= index)
-        {
-            let point = known.ahead.pop_front();
-            known.fresh_at = known.fresh_at.max(point.map(|point| point.sent_at));
-        }
+        known.reached(index);
         known.fresh_at.map(|at| at.elapsed())
     }
 
@@ -71,12 +84,7 @@ impl Freshness {
 
     /// Notes an answer that is not applied here yet.
     fn learned(&self, point: ReadPoint) {
-        let mut known = self.shared.known.lock();
-        if known.ahead.len() == POINTS_MAX {
-            // The oldest says the least once it is applied, and it has waited the longest.
-            known.ahead.pop_front();
-        }
-        known.ahead.push_back(point);
+        self.shared.known.lock().learned(point);
     }
 
     /// Asks the leader while reads come, and once a second otherwise. Runs until it is cancelled.
@@ -92,5 +100,29 @@ impl Freshness {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_steadily_far_behind_knows_how_far() {
+        let begun = Instant::now();
+        let sent_at = |index: u64| begun + ASK_EVERY * u32::try_from(index).unwrap();
+        let mut known = Known::default();
+        // 100 questions behind all the time, which is more than are remembered.
+        for index in 0..1_000 {
+            known.learned(ReadPoint {
+                index,
+                sent_at: sent_at(index),
+            });
+            known.reached(index.checked_sub(100));
+        }
+        let last = 899;
+        let fresh_at = known.fresh_at.unwrap();
+        assert!(fresh_at <= sent_at(last), "not told as fresher than it is");
+        assert!(fresh_at >= sent_at(last - 100), "and not as ever older");
     }
 }

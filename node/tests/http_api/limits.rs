@@ -55,6 +55,38 @@ async fn what_is_beyond_the_requests_in_flight_is_refused_at_once_except_for_pro
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_have_a_bound_of_their_own_which_reads_do_not_feel() {
+    let node = TestNode::start_with(Limits {
+        body_bytes_max: 1_000,
+        bodies_bytes_max: 1_000,
+        ..Limits::default()
+    })
+    .await;
+    let tenant = |name: &str| json!({"name": name});
+    assert_eq!(
+        node.post("/v1/tenants", &tenant("before")).await.status,
+        StatusCode::CREATED
+    );
+    // It says how long it is and does not come.
+    let mut stalled = TcpStream::connect(node.address).await.unwrap();
+    let head = "POST /v1/tenants HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n\
+        content-length: 999\r\n\r\n";
+    stalled.write_all(head.as_bytes()).await.unwrap();
+    let refused = async |node: &TestNode| {
+        let answer = node.post("/v1/tenants", &tenant("meanwhile")).await;
+        answer.status == StatusCode::TOO_MANY_REQUESTS
+    };
+    node.until("no room for another body", refused).await;
+    assert_eq!(node.get("/v1/tenants").await.status, StatusCode::OK);
+    drop(stalled);
+    let accepted = async |node: &TestNode| {
+        let answer = node.post("/v1/tenants", &tenant("after")).await;
+        answer.status != StatusCode::TOO_MANY_REQUESTS
+    };
+    node.until("room again", accepted).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_a_quorum_says_so_and_does_not_hang() {
     let limits = Limits {
         request_deadline: Duration::from_millis(300),

@@ -25,7 +25,7 @@ pub(super) use self::feed::Feed;
 
 use self::page::Lens;
 use self::stream::Watcher;
-use super::answer::{self, Answered};
+use super::answer::{self, Answered, Stamp};
 use super::call::Call;
 use super::read::ready;
 use super::server::Server;
@@ -46,7 +46,7 @@ async fn watch(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered 
     if feed.ended().is_cancelled() {
         return Err(Problem::stopping().into());
     }
-    ready(server, call, Reading::default()).await?;
+    let granted = ready(server, call, Reading::default()).await?;
     let applied = server.replica().applied();
     // One that goes on is told the end of a tenant, too, and may know more than this node does.
     let (after, there, kept) = applied.read(|state| {
@@ -88,6 +88,11 @@ async fn watch(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered 
         Body::from_stream(stream),
     );
     let headers = response.headers_mut();
+    let stamp = Stamp {
+        staleness_ms: granted.staleness_ms,
+        ..server.stamp()
+    };
+    stamp.write(headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // A proxy that gathers events before it passes them on would keep them from being told in time.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

@@ -117,6 +117,7 @@ mod tests {
             known.learned(ReadPoint {
                 index,
                 sent_at: sent_at(index),
+                leader: 1,
             });
             known.reached(index.checked_sub(100));
         }

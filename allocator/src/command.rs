@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::cascade::PoolCascade;
 use crate::edit::{ClaimEdit, PoolEdit, TenantEdit};
 use crate::filter::{LabelRequirement, LabelSelector};
+use crate::handout::Handout;
 use crate::life::{ClaimLife, PoolLife};
 use crate::name::{Labels, Name, Owner};
 use crate::owners::OwnerRelease;
@@ -232,6 +233,8 @@ pub struct PoolSpec {
     pub subnet: Option<Prefix>,
     /// The gateway that a holder configures.
     pub gateway: Option<Gateway>,
+    /// What else a holder gets with its block.
+    pub handout: Handout,
     /// How long its blocks are held, and kept afterwards.
     pub life: PoolLife,
     /// Its labels.
@@ -263,6 +266,7 @@ impl PoolSpec {
             exclude: Vec::new(),
             subnet: None,
             gateway: None,
+            handout: Handout::default(),
             life: PoolLife::default(),
             labels: Labels::new(),
             annotations: Labels::new(),

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use crate::command::{
     Exclusion, Gateway, PoolCidr, PoolRef, PoolSelector, Range, Sharing, Strategy,
 };
+use crate::handout::Route;
 use crate::life::ReclaimPolicy;
 use crate::name::{Labels, Name, Owner};
-use crate::prefix::{Family, Prefix};
+use crate::prefix::{Address, Family, Prefix};
 
 /// An edit of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,14 @@ pub enum PoolChange {
     Subnet(Option<Prefix>),
     /// The gateway.
     Gateway(Option<Gateway>),
+    /// All routes that holders get; none is as the parent says, like the next three.
+    Routes(Option<Vec<Route>>),
+    /// Parts of the resolver that holders get.
+    Dns(Option<Vec<DnsChange>>),
+    /// The MTU of a holder's interface.
+    Mtu(Option<u32>),
+    /// Parameters that mean something to holders only.
+    Parameters(Option<LabelsChange>),
     /// For how long a released block is kept for its holder: of blocks that are released from now on.
     GraceSeconds(Option<u32>),
     /// What becomes of it then.
@@ -117,6 +126,19 @@ pub enum PoolChange {
     Annotations(LabelsChange),
     /// What it is for.
     Description(Box<str>),
+}
+
+/// One part of a pool's resolver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DnsChange {
+    /// All nameservers.
+    Nameservers(Vec<Address>),
+    /// The domain of short names.
+    Domain(Option<Box<str>>),
+    /// All domains in which short names are looked up.
+    Search(Vec<Box<str>>),
+    /// All options.
+    Options(Vec<Box<str>>),
 }
 
 /// An edit of a claim.
@@ -165,7 +187,7 @@ pub enum ClaimChange {
     Description(Box<str>),
 }
 
-/// A change of labels or annotations.
+/// A change of labels, annotations or parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelsChange {
     /// None of those that are there stays.

@@ -25,6 +25,7 @@ mod digest;
 pub mod edit;
 pub mod filter;
 pub mod free;
+pub mod handout;
 mod hashed;
 pub mod history;
 pub mod life;

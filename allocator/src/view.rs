@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{ClaimSpec, PoolSpec, TenantSpec};
 use crate::count::Count;
+use crate::handout::Handout;
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
 
@@ -80,6 +81,8 @@ pub struct PoolView {
     pub max_prefix_length: u8,
     /// `None` where a claim must name its length.
     pub default_prefix_length: Option<u8>,
+    /// What its holders get: its own, and the rest as the pools above say.
+    pub handout: Handout,
     /// In addresses.
     pub capacity: Capacity,
     /// In blocks of the default length.
@@ -181,6 +184,9 @@ pub struct ClaimView {
     pub subnet: Prefix,
     /// The gateway that the holder configures.
     pub gateway: Option<Address>,
+    /// What else the holder gets, as the pool and those above it say now; nothing for a holding that
+    /// has ended.
+    pub handout: Handout,
     /// Fences this holding.
     pub generation: u64,
     /// The same block came back to the same holder.

@@ -11,6 +11,7 @@
 
 pub mod docs;
 pub mod fields;
+pub mod handout;
 pub mod headers;
 mod json;
 pub mod openapi;

@@ -185,6 +185,158 @@ fn a_patch_is_merged_field_by_field_and_labels_key_by_key() {
 }
 
 #[test]
+fn what_holders_get_is_merged_key_by_key_but_routes_and_lists_as_a_whole() {
+    let mut api = Api::new();
+    let route = json!({
+        "dst": "0.0.0.0/0", "gw": "10.0.0.1", "mtu": 1400, "advmss": 1360, "priority": 100,
+        "table": 254, "scope": 0,
+    });
+    let routes = json!([route, { "dst": "2001:db8::/32" }]);
+    // The patch, a field, and what it is then.
+    let table = [
+        (json!({ "routes": routes }), "routes", routes.clone()),
+        (
+            json!({ "routes": [{ "dst": "10.8.0.0/16", "gw": null }] }),
+            "routes",
+            json!([{ "dst": "10.8.0.0/16" }]),
+        ),
+        (json!({ "routes": [] }), "routes", json!([])),
+        (json!({ "routes": null }), "routes", Value::Null),
+        (
+            json!({ "dns": { "nameservers": ["10.0.0.53", "2001:db8::53"], "search": ["a", "b"] } }),
+            "dns",
+            json!({ "nameservers": ["10.0.0.53", "2001:db8::53"], "search": ["a", "b"] }),
+        ),
+        (
+            json!({ "dns": { "nameservers": ["10.0.0.54"], "search": null, "domain": "c" } }),
+            "dns",
+            json!({ "nameservers": ["10.0.0.54"], "domain": "c" }),
+        ),
+        (
+            json!({ "dns": { "nameservers": [], "options": ["ndots:5"], "domain": null } }),
+            "dns",
+            json!({ "options": ["ndots:5"] }),
+        ),
+        (json!({ "dns": { "options": null } }), "dns", json!({})),
+        (json!({ "dns": null }), "dns", Value::Null),
+        (json!({ "mtu": 1400 }), "mtu", json!(1400)),
+        (json!({ "mtu": null }), "mtu", Value::Null),
+        (
+            json!({ "parameters": { "vlan": "7", "interface": "eth1" } }),
+            "parameters",
+            json!({ "vlan": "7", "interface": "eth1" }),
+        ),
+        (
+            json!({ "parameters": { "vlan": null, "gatewayMac": "" } }),
+            "parameters",
+            json!({ "interface": "eth1", "gatewayMac": "" }),
+        ),
+        (
+            json!({ "parameters": { "interface": null, "gatewayMac": null } }),
+            "parameters",
+            json!({}),
+        ),
+        (json!({ "parameters": null }), "parameters", Value::Null),
+    ];
+    for (patch, field, expected) in table {
+        let (status, pool) = api.pool(&patch);
+        assert_eq!(status, 200, "{patch}: {pool}");
+        assert_eq!(
+            (&pool[field], &pool["status"][field]),
+            (&expected, &expected),
+            "{patch}"
+        );
+        let (_, claim) = api.claim(&json!({}));
+        assert_eq!(claim["status"][field], expected, "{patch}");
+        // What was read can be sent back, and changes nothing.
+        let revision = api.state.revision();
+        assert_eq!(api.pool(&pool), (200, pool.clone()));
+        assert_eq!(api.state.revision(), revision);
+    }
+}
+
+/// Each beside a value that is accepted.
+#[test]
+fn what_holders_cannot_get_is_refused_with_the_field() {
+    let mut api = Api::new();
+    let allowed = json!({
+        "routes": [{ "dst": "10.0.0.0/8", "gw": "10.0.0.1", "mtu": 68, "scope": 255, "table": 0 }],
+        "dns": { "nameservers": ["10.0.0.53"], "domain": "d", "search": ["s"], "options": ["o"] },
+        "mtu": 68,
+        "parameters": { "vlan": "7" },
+    });
+    assert_eq!(api.pool(&allowed).0, 200);
+    let before = (api.state.digest(), api.state.revision());
+    let route = |other: Value| {
+        let mut route = json!({ "dst": "10.0.0.0/8" });
+        route
+            .as_object_mut()
+            .unwrap()
+            .extend(other.as_object().unwrap().clone());
+        json!({ "routes": [route] })
+    };
+    let table = [
+        (json!({ "routes": [{ "gw": "10.0.0.1" }] }), "routes[0].dst"),
+        (json!({ "routes": { "dst": "10.0.0.0/8" } }), "routes"),
+        (route(json!({ "dst": "10.0.0.1/8" })), "routes[0].dst"),
+        (route(json!({ "dst": "default" })), "routes[0].dst"),
+        (route(json!({ "gw": "first" })), "routes[0].gw"),
+        (route(json!({ "gw": "fe80::1" })), "routes[0].gw"),
+        (route(json!({ "via": "10.0.0.1" })), "routes[0].via"),
+        (route(json!({ "scope": 256 })), "routes[0].scope"),
+        (route(json!({ "table": -1 })), "routes[0].table"),
+        (route(json!({ "mtu": 67 })), "routes[0].mtu"),
+        (route(json!({ "mtu": "1400" })), "routes[0].mtu"),
+        (json!({ "mtu": 67 }), "mtu"),
+        (json!({ "mtu": 65536 }), "mtu"),
+        (json!({ "mtu": 4_294_967_296_u64 }), "mtu"),
+        (json!({ "mtu": "1400" }), "mtu"),
+        (
+            json!({ "dns": { "nameservers": ["10.0.0.53", "ns.example"] } }),
+            "dns.nameservers[1]",
+        ),
+        (
+            json!({ "dns": { "nameservers": "10.0.0.53" } }),
+            "dns.nameservers",
+        ),
+        (json!({ "dns": { "domain": 7 } }), "dns.domain"),
+        (json!({ "dns": { "domain": "a b" } }), "dns.domain"),
+        (json!({ "dns": { "search": ["a", ""] } }), "dns.search[1]"),
+        (json!({ "dns": { "servers": [] } }), "dns.servers"),
+        (json!({ "dns": { "servers": null } }), "dns.servers"),
+        (json!({ "dns": [] }), "dns"),
+        (json!({ "parameters": { "vlan": 7 } }), "parameters.vlan"),
+        (json!({ "parameters": { "": "7" } }), "parameters"),
+        (json!({ "parameters": ["vlan"] }), "parameters"),
+    ];
+    for (patch, field) in table {
+        let (status, problem) = api.pool(&patch);
+        assert_eq!(
+            (status, &problem["code"], &problem["fields"][0]["field"]),
+            (422, &json!("invalid_field"), &json!(field)),
+            "{patch}: {problem}"
+        );
+        assert_eq!(problem["fields"].as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            (api.state.digest(), api.state.revision()),
+            before,
+            "{patch}"
+        );
+        // A pool that is to be made is refused for the same reason.
+        let mut pool = json!({ "name": "q", "cidrs": ["10.7.0.0/24"] });
+        pool.as_object_mut()
+            .unwrap()
+            .extend(patch.as_object().unwrap().clone());
+        let (status, problem) = api.apply(PoolCreate::parse(&bytes(&pool), &name("acme")));
+        assert_eq!(
+            (status, &problem["fields"][0]["field"]),
+            (422, &json!(field)),
+            "{patch}: {problem}"
+        );
+    }
+}
+
+#[test]
 fn what_an_edit_may_not_say_is_refused_with_the_field() {
     let mut api = Api::new();
     let before = (api.state.digest(), api.state.revision());
@@ -313,6 +465,7 @@ fn tenants_and_claims_are_edited_by_the_same_rules() {
     for (patch, field) in [
         (json!({ "name": "other" }), "name"),
         (json!({ "quota": { "poools": 1 } }), "quota.poools"),
+        (json!({ "quota": { "poools": null } }), "quota.poools"),
         (json!({ "quota": { "pools": -1 } }), "quota.pools"),
     ] {
         let (status, problem) = api.tenant(&patch);

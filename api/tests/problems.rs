@@ -61,6 +61,7 @@ fn ended() -> ClaimView {
         block: block("10.0.0.7/32"),
         subnet: block("10.0.0.0/24"),
         gateway: None,
+        handout: allocator::handout::Handout::default(),
         generation: 17,
         returned: false,
         allocated_at_ms: 1_772_366_400_000,

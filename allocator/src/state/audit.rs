@@ -83,6 +83,7 @@ impl State {
         self.audit_sums(&holds)?;
         self.audit_strategies(&holds)?;
         self.audit_withheld(&holds)?;
+        self.audit_handouts()?;
         self.audit_usage()?;
         self.audit_indexes()?;
         self.audit_pool_indexes()?;

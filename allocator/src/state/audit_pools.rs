@@ -14,6 +14,7 @@ use super::audit::{AuditFailure, HoldsByPool, check};
 use super::foreign_index::ForeignIndex;
 use super::policy::Policy;
 use super::pool_fields;
+use super::pool_handout::check_handout;
 use super::pool_index::plus;
 use super::select::SelectorIndex;
 use super::shares::Shares;
@@ -61,6 +62,17 @@ impl State {
                 15,
                 || format!("the policy of pool {name}"),
             )?;
+        }
+        Ok(())
+    }
+
+    /// Invariant 17.
+    pub(super) fn audit_handouts(&self) -> Result<(), AuditFailure> {
+        for (_, pool) in self.tables.pools.iter() {
+            let sound = check_handout(&pool.spec.handout, pool.family).is_ok();
+            check(sound, 17, || {
+                format!("what pool {} hands out", pool.spec.name)
+            })?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@
 //! 15. All that a pool's policy withholds is reserved or, where it was held before, held; nothing else is
 //!     reserved. The holders that its policy would not have allowed are counted.
 //! 16. A suspect has its scope, a scope its tenant; neither was seen after now.
+//! 17. What a pool hands to its holders is within the bounds of [`crate::handout`].
 
 mod audit;
 mod audit_life;
@@ -59,6 +60,7 @@ mod pool;
 mod pool_difference;
 mod pool_edit;
 mod pool_fields;
+mod pool_handout;
 mod pool_index;
 mod pool_life;
 mod reconcile;

@@ -23,6 +23,7 @@ use super::State;
 use super::claim::{drain_check, family_check, length_check, limit_check};
 use super::pool_difference;
 use super::pool_fields::{self, Bounds, Parent};
+use super::pool_handout::check_handout;
 use super::store::{Happened, Who};
 use super::views::count;
 
@@ -78,6 +79,7 @@ impl State {
         let make = match &spec.source {
             PoolSource::Root { space, cidrs } => {
                 let fields = pool_fields::root(spec, space.as_ref(), cidrs)?;
+                check_handout(&spec.handout, fields.family)?;
                 let withheld = pool_fields::withheld(spec, &fields)?;
                 for block in &fields.blocks {
                     self.root_check(tenant, &fields.space, block.cidr)?;
@@ -116,6 +118,7 @@ impl State {
         let length = length_check(field, Some(length), parent)?;
         // The bounds follow from the length of the block: they are checked before it is chosen.
         Bounds::of(spec, parent.family, length)?;
+        check_handout(&spec.handout, parent.family)?;
         drain_check(parent)?;
         // A block that is next in line has to be found before its gateway and exclusions can be judged;
         // that there is none comes after the quota all the same.

@@ -43,6 +43,13 @@ pub(super) fn difference(pool: &Pool, spec: &PoolSpec) -> Option<&'static str> {
         ("exclude", same_exclusions(&there.exclude, &spec.exclude)),
         ("subnet", there.subnet == spec.subnet),
         ("gateway", there.gateway == spec.gateway),
+        ("routes", there.handout.routes == spec.handout.routes),
+        ("dns", there.handout.dns == spec.handout.dns),
+        ("mtu", there.handout.mtu == spec.handout.mtu),
+        (
+            "parameters",
+            there.handout.parameters == spec.handout.parameters,
+        ),
         (life.unwrap_or_default(), life.is_none()),
         ("labels", there.labels == spec.labels),
         ("annotations", there.annotations == spec.annotations),

@@ -17,6 +17,7 @@ use super::State;
 use super::edit::{Fixed, labels_check};
 use super::pool_difference::same_pool;
 use super::pool_fields::{self, Bounds, Parent, Resolved};
+use super::pool_handout::{check_handout, dns_changed, parameters_changed};
 use super::store::{Happened, Who};
 
 /// What an edit comes to.
@@ -58,6 +59,7 @@ impl State {
             PoolSource::Root { space, cidrs } => pool_fields::root(&spec, space.as_ref(), cidrs)?,
             PoolSource::Child { .. } => self.child_fields(pool, &spec)?,
         };
+        check_handout(&spec.handout, fields.family)?;
         let withheld = pool_fields::withheld(&spec, &fields)?;
         if pool.parent.is_none() {
             for block in &fields.blocks {
@@ -258,6 +260,14 @@ fn changed(pool: &Pool, changes: &[PoolChange]) -> Result<PoolSpec, Rejection> {
             PoolChange::Exclude(exclude) => spec.exclude.clone_from(exclude),
             PoolChange::Subnet(subnet) => spec.subnet = *subnet,
             PoolChange::Gateway(gateway) => spec.gateway = *gateway,
+            PoolChange::Routes(routes) => {
+                spec.handout.routes = routes.as_deref().map(Arc::from);
+            }
+            PoolChange::Dns(parts) => dns_changed(&mut spec.handout.dns, parts.as_deref()),
+            PoolChange::Mtu(mtu) => spec.handout.mtu = *mtu,
+            PoolChange::Parameters(change) => {
+                parameters_changed(&mut spec.handout.parameters, change.as_ref());
+            }
             PoolChange::GraceSeconds(grace) => spec.life.grace_seconds = *grace,
             PoolChange::ReclaimPolicy(policy) => spec.life.reclaim_policy = *policy,
             PoolChange::MaxGraceSeconds(longest) => spec.life.max_grace_seconds = *longest,

@@ -66,7 +66,7 @@ impl Problems {
         });
     }
 
-    fn check(self) -> Result<(), Rejection> {
+    pub(super) fn check(self) -> Result<(), Rejection> {
         if self.0.is_empty() {
             Ok(())
         } else {

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 
 use crate::answer::{Outcome, Rejection};
 use crate::command::ClaimRelease;
+use crate::handout::Handout;
 use crate::history::{EndReason, FreedBy};
 use crate::life::{PoolLife, ReclaimPolicy};
 use crate::name::Name;
@@ -78,6 +79,7 @@ impl State {
             released_at_ms: Some(self.meta.clock.wall_ms()),
             reclaim_at_ms: Some(self.meta.clock.wall_ms()),
             revision: self.meta.revision,
+            handout: Handout::default(),
             ..before
         }
     }

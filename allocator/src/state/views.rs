@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::command::{ClaimFrom, ClaimSpec, PoolRef, TenantSpec};
 use crate::count::Count;
+use crate::handout::Handout;
 use crate::life::ClaimLife;
 use crate::name::{Labels, Name};
 use crate::prefix::Prefix;
@@ -64,6 +65,7 @@ impl State {
             min_prefix_length: pool.min_prefix_length,
             max_prefix_length: pool.max_prefix_length,
             default_prefix_length: pool.default_prefix_length,
+            handout: self.handout_in_force(pool),
             capacity,
             blocks: pool.default_prefix_length.map(|prefix_length| Blocks {
                 prefix_length,
@@ -126,6 +128,7 @@ impl State {
             block: hold.block,
             subnet,
             gateway,
+            handout: self.handout_in_force(pool),
             generation: hold.generation,
             returned: hold.returned,
             allocated_at_ms: hold.allocated_at_ms,
@@ -247,6 +250,7 @@ pub(super) fn ended_claim_view(ended: &Ended, named: &Named<'_>) -> Option<Claim
         block: ended.block,
         subnet: subnet.unwrap_or(ended.block),
         gateway: ended.gateway,
+        handout: Handout::default(),
         generation: ended.generation,
         returned: ended.returned,
         allocated_at_ms: ended.allocated_at_ms,

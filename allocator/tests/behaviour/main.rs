@@ -11,6 +11,8 @@ mod free_space;
 #[cfg(test)]
 mod grace;
 #[cfg(test)]
+mod handouts;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod holders;

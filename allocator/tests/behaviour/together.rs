@@ -13,8 +13,9 @@ use allocator::command::{
     AllocationReclaim, ChildBlock, ClaimConfirm, ClaimFrom, ClaimRelease, ClaimRenew, ClaimSpec,
     Command, Operation, PoolRef, PoolSelector, PoolSource, PoolSpec, Sharing, Strategy,
 };
-use allocator::edit::{ClaimChange, ClaimEdit, LabelsChange, PoolChange, PoolEdit};
+use allocator::edit::{ClaimChange, ClaimEdit, DnsChange, LabelsChange, PoolChange, PoolEdit};
 use allocator::filter::{AllocationFilter, LabelRequirement, LabelSelector};
+use allocator::handout::Handout;
 use allocator::history::{HistoryFilter, Moment};
 use allocator::life::{ClaimLife, PoolLife, ReclaimPolicy};
 use allocator::name::Name;
@@ -23,6 +24,7 @@ use allocator::prefix::{Address, Prefix};
 use allocator::reconcile::{Live, Reconcile, Scope};
 use proptest::prelude::*;
 
+use crate::handouts::route;
 use crate::support::{Harness, TENANT, cidrs, exclusions, labels, name, owner, root, tenant};
 
 /// The second tenant.
@@ -123,7 +125,7 @@ fn claim_spec([a, b, c, d, e, f, ..]: Numbers) -> ClaimSpec {
 }
 
 fn pool_change([a, b, c, ..]: Numbers) -> PoolChange {
-    match a % 12 {
+    match a % 16 {
         0 => PoolChange::Drain(b % 2 == 0),
         1 => PoolChange::SharedWith(match b % 3 {
             0 => Sharing::Private,
@@ -145,7 +147,27 @@ fn pool_change([a, b, c, ..]: Numbers) -> PoolChange {
         }),
         9 => PoolChange::Strategy(Strategy::ALL[usize::from(b) % Strategy::ALL.len()]),
         10 => PoolChange::UsableOnly(b % 2 == 0),
-        _ => PoolChange::AllowRetain(Some(b % 2 == 0)),
+        11 => PoolChange::AllowRetain(Some(b % 2 == 0)),
+        12 => PoolChange::Mtu((b % 2 == 0).then_some(60 + u32::from(c))),
+        13 => PoolChange::Routes((b % 3 != 0).then(|| {
+            let dst = format!("10.{}.0.0/16", c % 4);
+            vec![route(&dst, ""); usize::from(b % 3)]
+        })),
+        14 => PoolChange::Dns((b % 3 != 0).then(|| {
+            let nameserver = Address::from([10, 0, 0, c]);
+            let nameservers = vec![nameserver; usize::from(c % 18)];
+            vec![
+                DnsChange::Nameservers(nameservers),
+                DnsChange::Domain((b % 2 == 0).then(|| "x".repeat(usize::from(c)).into())),
+            ]
+        })),
+        _ => PoolChange::Parameters((b % 3 != 0).then(|| LabelsChange {
+            clear: false,
+            entries: vec![(
+                format!("k{}", b % 20).into(),
+                (c % 4 != 0).then(|| "v".into()),
+            )],
+        })),
     }
 }
 
@@ -174,6 +196,7 @@ fn command(state: &State, which: u8, numbers: Numbers) -> Command {
                 },
             );
             spec.owner = owner_of(f);
+            spec.handout.mtu = (h % 3 == 0).then_some(60 + u32::from(h));
             if g % 2 == 0 {
                 spec.labels = labels(&[("zone", "a")]);
                 spec.shared_with = Sharing::Everyone;
@@ -279,6 +302,25 @@ fn command(state: &State, which: u8, numbers: Numbers) -> Command {
     }
 }
 
+/// What the holders of a pool get, by the views of the pools above it.
+fn handout_of(state: &State, tenant: &Name, pool: &Name) -> Handout {
+    let view = state.pool(tenant, pool).unwrap();
+    let own = view.spec.handout;
+    let above = match view.spec.source {
+        PoolSource::Root { .. } => return own,
+        PoolSource::Child { parent, .. } => {
+            let above = parent.tenant.unwrap_or_else(|| tenant.clone());
+            handout_of(state, &above, &parent.name)
+        }
+    };
+    Handout {
+        routes: own.routes.or(above.routes),
+        dns: own.dns.or(above.dns),
+        mtu: own.mtu.or(above.mtu),
+        parameters: own.parameters.or(above.parameters),
+    }
+}
+
 /// Every read that walks an index, for both tenants: none may fail.
 fn read(state: &State) {
     for tenant in [name(TENANT), name(OTHER)] {
@@ -294,6 +336,10 @@ fn read(state: &State) {
             let space = item.space.clone();
             let found = state.lookup(&tenant, &space, item.cidr).unwrap();
             assert!(found.allocation.is_some(), "{} of {tenant}", item.cidr);
+            if let Some(claim) = found.claim {
+                let handout = handout_of(state, &claim.pool_tenant, &claim.pool);
+                assert_eq!(claim.handout, handout, "{} of {tenant}", item.cidr);
+            }
             state
                 .lookup_at(
                     &tenant,
@@ -310,7 +356,8 @@ fn read(state: &State) {
         state.history(&history, None, 1_000);
         for number in 0..3 {
             let pool = pool_name(number);
-            if state.pool(&tenant, &pool).is_ok() {
+            if let Ok(view) = state.pool(&tenant, &pool) {
+                assert_eq!(view.handout, handout_of(state, &tenant, &pool));
                 state.map(&tenant, &pool, None, None, 1_000).unwrap();
                 state.tree(&tenant, &pool).unwrap();
             }

@@ -47,12 +47,21 @@ impl Nulls {
             .filter(move |(there, _)| there == field)
             .filter_map(|(_, key)| key.as_deref())
     }
+
+    /// Notes which keys of a field are `null`.
+    fn note(&mut self, field: &str, keys: &[(String, Tree)]) {
+        let gone = keys.iter().filter(|(_, value)| *value == Tree::Null);
+        let gone = gone.map(|(key, _)| (field.to_owned(), Some(key.clone())));
+        self.0.extend(gone);
+    }
 }
 
-/// Reads the body of a merge patch (RFC 7396); `merged` are the fields that are merged key by key.
+/// Reads the body of a merge patch (RFC 7396). `maps` and `objects` are the fields that are merged key by
+/// key: strings by any keys, and fields of their own.
 pub(crate) fn decode_patch<T: DeserializeOwned>(
     body: &[u8],
-    merged: &[&str],
+    maps: &[&str],
+    objects: &[&str],
 ) -> Result<(T, Nulls), Problem> {
     let mut tree = parse(body)?;
     let mut nulls = Nulls::default();
@@ -61,15 +70,12 @@ pub(crate) fn decode_patch<T: DeserializeOwned>(
             match value {
                 // A field that is null is left in its place: it is read as absent, or refused as unknown.
                 Tree::Null => nulls.0.push((field.clone(), None)),
-                Tree::Object(keys) if merged.contains(&field.as_str()) => {
+                Tree::Object(keys) if maps.contains(&field.as_str()) => {
                     no_key_twice(field, keys)?;
-                    keys.retain(|(key, value)| {
-                        if *value == Tree::Null {
-                            nulls.0.push((field.clone(), Some(key.clone())));
-                        }
-                        *value != Tree::Null
-                    });
+                    nulls.note(field, keys);
+                    keys.retain(|(_, value)| *value != Tree::Null);
                 }
+                Tree::Object(keys) if objects.contains(&field.as_str()) => nulls.note(field, keys),
                 _ => {}
             }
         }

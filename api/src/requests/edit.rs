@@ -13,9 +13,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::check::{Check, Checked, each};
+use super::handout::Stated;
 use super::pool::checked_cidrs;
 use super::tenant::Quota;
 use crate::fields::{self, ClaimPurpose, Exclusion, Ignored, Labels, PoolRef};
+use crate::handout::{Dns, Route};
 use crate::json::{self, Nulls};
 use crate::pool_selector::PoolSelector;
 use crate::problem::Problem;
@@ -89,6 +91,15 @@ pub struct PoolPatch {
     pub subnet: Option<String>,
     /// `first`, `last`, an address of the subnet or a link-local one.
     pub gateway: Option<String>,
+    /// All routes that holders get; `null` is as the parent says, like that of the next three.
+    pub routes: Option<Vec<Route>>,
+    /// The resolver that holders get, key by key; one that is `null` goes.
+    pub dns: Option<Dns>,
+    /// The MTU of a holder's interface, in bytes.
+    #[schema(minimum = 68, maximum = 65535)]
+    pub mtu: Option<u32>,
+    /// Strings that mean something to holders only, key by key; one that is `null` goes.
+    pub parameters: Option<Labels>,
     /// For how long blocks that are released from now on are kept for their holders.
     pub grace_seconds: Option<u32>,
     /// What becomes of them then.
@@ -156,9 +167,9 @@ pub struct ClaimPatch {
 }
 
 /// Collects the changes of a patch.
-struct Patch<C> {
+pub(super) struct Patch<C> {
     check: Check,
-    nulls: Nulls,
+    pub(super) nulls: Nulls,
     changes: Vec<C>,
 }
 
@@ -172,7 +183,7 @@ impl<C> Patch<C> {
     }
 
     /// A field: its value where it has one, nothing where it is `null`; absent it changes nothing.
-    fn field<T, U>(
+    pub(super) fn field<T, U>(
         &mut self,
         field: &str,
         value: Option<T>,
@@ -191,7 +202,12 @@ impl<C> Patch<C> {
     }
 
     /// The same for a value that is right as it is.
-    fn plain<T>(&mut self, field: &str, value: Option<T>, change: impl FnOnce(Option<T>) -> C) {
+    pub(super) fn plain<T>(
+        &mut self,
+        field: &str,
+        value: Option<T>,
+        change: impl FnOnce(Option<T>) -> C,
+    ) {
         self.field(field, value, |_, value| Ok(value), change);
     }
 
@@ -242,7 +258,7 @@ impl TenantPatch {
     /// `invalid_json`, `invalid_field`.
     pub fn parse(body: &[u8], tenant: &Name) -> Result<Command, Problem> {
         let (document, nulls): (Self, _) =
-            json::decode_patch(body, &["labels", "annotations", "quota"])?;
+            json::decode_patch(body, &["labels", "annotations"], &["quota"])?;
         let mut patch = Patch::new(nulls);
         patch.field(
             "name",
@@ -293,7 +309,8 @@ impl PoolPatch {
         pool: &Name,
         if_revision: Option<u64>,
     ) -> Result<Command, Problem> {
-        let (document, nulls) = json::decode_patch(body, &["labels", "annotations"])?;
+        let maps = ["labels", "annotations", "parameters"];
+        let (document, nulls) = json::decode_patch(body, &maps, &["dns"])?;
         let mut patch = Patch::new(nulls);
         Self::fixed(&document, &mut patch);
         Self::policy(document, &mut patch);
@@ -427,6 +444,13 @@ impl PoolPatch {
             |check, text| check.optional_gateway("gateway", Some(&text)),
             |gateway| PoolChange::Gateway(gateway.flatten()),
         );
+        Stated {
+            routes: document.routes.as_deref(),
+            dns: document.dns.as_ref(),
+            mtu: document.mtu,
+            parameters: document.parameters.as_ref(),
+        }
+        .patch(patch);
         let times = [
             (
                 "graceSeconds",
@@ -467,7 +491,8 @@ impl ClaimPatch {
     /// # Errors
     /// `invalid_json`, `invalid_field`.
     pub fn parse(body: &[u8], tenant: &Name, claim: &Name) -> Result<Command, Problem> {
-        let (document, nulls): (Self, _) = json::decode_patch(body, &["labels", "annotations"])?;
+        let (document, nulls): (Self, _) =
+            json::decode_patch(body, &["labels", "annotations"], &[])?;
         let mut patch = Patch::new(nulls);
         patch.field(
             "name",

@@ -11,6 +11,7 @@ pub(crate) mod check;
 mod claim;
 mod cluster;
 mod edit;
+mod handout;
 mod life;
 mod owners;
 mod page;

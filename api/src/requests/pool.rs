@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::check::{Check, Checked, each};
+use super::handout::Stated;
 use crate::fields::{self, Exclusion, Ignored, Labels, PoolRef};
+use crate::handout::{Dns, Route};
 use crate::json;
 use crate::problem::Problem;
 
@@ -87,6 +89,21 @@ pub struct PoolCreate {
     /// `first`, `last`, an address of the subnet or a link-local one; absent is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// Routes that its holders get, in order, at most 64. Each of this field and the next three is
+    /// that of the parent where it is absent; an empty one is the pool's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<Route>>,
+    /// The resolver that its holders get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// The MTU of a holder's interface, in bytes: from 68 in an IPv4 pool, from 1280 in an IPv6 pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 68, maximum = 65535)]
+    pub mtu: Option<u32>,
+    /// At most 16 strings that mean something to holders only, such as `interface`, `gatewayMac` or
+    /// `vlan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Labels>,
     /// For how long a released block is kept for its holder; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u32>,
@@ -147,6 +164,13 @@ impl PoolCreate {
         });
         let subnet = check.optional_prefix("subnet", self.subnet.as_deref());
         let gateway = check.optional_gateway("gateway", self.gateway.as_deref());
+        let handout = Stated {
+            routes: self.routes.as_deref(),
+            dns: self.dns.as_ref(),
+            mtu: self.mtu,
+            parameters: self.parameters.as_ref(),
+        }
+        .read(check);
         let labels = check.labels("labels", &self.labels);
         let annotations = check.labels("annotations", &self.annotations);
         let description = check.text("description", &self.description);
@@ -168,6 +192,7 @@ impl PoolCreate {
             exclude: exclude?,
             subnet: subnet?,
             gateway: gateway?,
+            handout: handout?,
             life: PoolLife {
                 grace_seconds: self.grace_seconds,
                 reclaim_policy: self.reclaim_policy,

@@ -29,7 +29,7 @@ impl SettingsPatch {
     /// # Errors
     /// `invalid_json`, `invalid_field`.
     pub fn parse(body: &[u8]) -> Result<Command, Problem> {
-        let (document, nulls): (Self, _) = json::decode_patch(body, &[])?;
+        let (document, nulls): (Self, _) = json::decode_patch(body, &[], &[])?;
         let change = |field: &str, value: Option<u64>| match value {
             Some(value) => SettingChange::To(value),
             None if nulls.has(field, None) => SettingChange::Reset,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Condition;
 use crate::fields::{ClaimPurpose, Labels, PoolRef};
+use crate::handout::{Dns, Route, routes_of};
 use crate::pool_selector::PoolSelector;
 use crate::scalar::{Cidr, Time};
 
@@ -89,6 +90,19 @@ pub struct ClaimStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub gateway: Option<Address>,
+    /// Routes that the holder adds, in order, as the pool or the next one above it says now. So with the
+    /// next three; a holding that has ended has none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<Route>>,
+    /// The resolver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// The MTU of the holder's interface, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// Strings that mean something to holders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Labels>,
     /// The pool that it was taken from.
     pub pool: PoolRef,
     /// Fences this holding: send it with the release.
@@ -165,6 +179,10 @@ impl From<&ClaimView> for ClaimStatus {
             address,
             subnet: Cidr(view.subnet),
             gateway: view.gateway,
+            routes: routes_of(&view.handout),
+            dns: view.handout.dns.as_deref().map(Dns::from),
+            mtu: view.handout.mtu,
+            parameters: view.handout.parameters.as_deref().map(Labels::from),
             pool,
             generation: view.generation,
             returned: view.returned,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::Condition;
 use crate::fields::{Exclusion, Labels, PoolCidr, PoolRef};
+use crate::handout::{Dns, Route, routes_of};
 use crate::scalar::{Cidr, Decimal, Ratio, Time};
 
 /// A pool.
@@ -84,6 +85,18 @@ pub struct Pool {
     /// The gateway, as stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
+    /// The routes that its holders get, as stated; `status` has what is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<Route>>,
+    /// The resolver that its holders get, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// The MTU of a holder's interface, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// Strings that mean something to holders only, as stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Labels>,
     /// For how long a released block is kept for its holder; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_seconds: Option<u32>,
@@ -139,6 +152,19 @@ pub struct PoolStatus {
     /// The default in force; absent where a claim must name its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_prefix_length: Option<u8>,
+    /// Routes that holders of its blocks get: its own, else those of the next pool above that states
+    /// some. So with the next three.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<Vec<Route>>,
+    /// The resolver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<Dns>,
+    /// The MTU of the holder's interface, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// Strings that mean something to holders only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Labels>,
     /// In addresses.
     pub capacity: Capacity,
     /// In blocks of the default length.
@@ -287,6 +313,10 @@ impl From<&PoolView> for Pool {
             exclude: spec.exclude.iter().map(Exclusion::from).collect(),
             subnet: spec.subnet.map(Cidr),
             gateway: spec.gateway.map(gateway_text),
+            routes: routes_of(&spec.handout),
+            dns: spec.handout.dns.as_deref().map(Dns::from),
+            mtu: spec.handout.mtu,
+            parameters: spec.handout.parameters.as_deref().map(Labels::from),
             grace_seconds: spec.life.grace_seconds,
             reclaim_policy: spec.life.reclaim_policy,
             max_grace_seconds: spec.life.max_grace_seconds,
@@ -319,6 +349,10 @@ impl From<&PoolView> for PoolStatus {
             min_prefix_length: view.min_prefix_length,
             max_prefix_length: view.max_prefix_length,
             default_prefix_length: view.default_prefix_length,
+            routes: routes_of(&view.handout),
+            dns: view.handout.dns.as_deref().map(Dns::from),
+            mtu: view.handout.mtu,
+            parameters: view.handout.parameters.as_deref().map(Labels::from),
             capacity: Capacity::from(&view.capacity),
             blocks: view.blocks.as_ref().map(Blocks::from),
             utilization: Ratio(view.utilization_e4),

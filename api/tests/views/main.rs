@@ -74,6 +74,25 @@ fn a_claim() {
                 "address": "10.0.1.5/16",
                 "subnet": "10.0.0.0/16",
                 "gateway": "10.0.0.1",
+                "routes": [
+                  {
+                    "dst": "0.0.0.0/0",
+                    "gw": "10.0.0.1",
+                    "priority": 100
+                  }
+                ],
+                "dns": {
+                  "nameservers": [
+                    "10.0.0.53"
+                  ],
+                  "search": [
+                    "example"
+                  ]
+                },
+                "mtu": 1450,
+                "parameters": {
+                  "vlan": "7"
+                },
                 "pool": "p",
                 "generation": 7,
                 "returned": false,

@@ -15,83 +15,121 @@ fn a_root_pool() {
     check(
         &views::Pool::from(&root()),
         &expect![[r#"
-        {
-          "name": "p",
-          "space": "default",
-          "cidrs": [
             {
-              "cidr": "10.0.0.0/16",
-              "gateway": "last"
-            }
-          ],
-          "minPrefixLength": 24,
-          "strategy": "FirstFit",
-          "exclude": [
-            {
-              "addresses": "10.0.0.0/24",
-              "reason": "infrastructure"
-            }
-          ],
-          "gateway": "first",
-          "labels": {
-            "env": "prod"
-          },
-          "status": {
-            "phase": "Ready",
-            "allocatedCIDRs": [
-              "10.0.0.0/16"
-            ],
-            "cidrs": [
-              {
-                "cidr": "10.0.0.0/16",
-                "subnet": "10.0.0.0/16",
-                "gateway": "10.0.255.254"
+              "name": "p",
+              "space": "default",
+              "cidrs": [
+                {
+                  "cidr": "10.0.0.0/16",
+                  "gateway": "last"
+                }
+              ],
+              "minPrefixLength": 24,
+              "strategy": "FirstFit",
+              "exclude": [
+                {
+                  "addresses": "10.0.0.0/24",
+                  "reason": "infrastructure"
+                }
+              ],
+              "gateway": "first",
+              "routes": [
+                {
+                  "dst": "0.0.0.0/0",
+                  "gw": "10.0.0.1",
+                  "priority": 100
+                }
+              ],
+              "dns": {
+                "nameservers": [
+                  "10.0.0.53"
+                ],
+                "search": [
+                  "example"
+                ]
+              },
+              "mtu": 1450,
+              "parameters": {
+                "vlan": "7"
+              },
+              "labels": {
+                "env": "prod"
+              },
+              "status": {
+                "phase": "Ready",
+                "allocatedCIDRs": [
+                  "10.0.0.0/16"
+                ],
+                "cidrs": [
+                  {
+                    "cidr": "10.0.0.0/16",
+                    "subnet": "10.0.0.0/16",
+                    "gateway": "10.0.255.254"
+                  }
+                ],
+                "space": "default",
+                "family": "IPv4",
+                "visibility": "private",
+                "minPrefixLength": 24,
+                "maxPrefixLength": 32,
+                "defaultPrefixLength": 32,
+                "routes": [
+                  {
+                    "dst": "0.0.0.0/0",
+                    "gw": "10.0.0.1",
+                    "priority": 100
+                  }
+                ],
+                "dns": {
+                  "nameservers": [
+                    "10.0.0.53"
+                  ],
+                  "search": [
+                    "example"
+                  ]
+                },
+                "mtu": 1450,
+                "parameters": {
+                  "vlan": "7"
+                },
+                "capacity": {
+                  "total": "65536",
+                  "allocated": "257",
+                  "inUse": "0",
+                  "released": "0",
+                  "reserved": "256",
+                  "available": "65023"
+                },
+                "blocks": {
+                  "prefixLength": 32,
+                  "total": "65536",
+                  "available": "65023"
+                },
+                "utilization": "0.0039",
+                "fragmentation": "0.4960",
+                "largestFreePrefixLength": 17,
+                "children": 0,
+                "claims": {
+                  "allocated": 2,
+                  "inUse": 0,
+                  "released": 0
+                },
+                "outOfPolicy": 0,
+                "revision": 4,
+                "contentRevision": 9,
+                "createdAt": "2026-03-01T12:00:00.000Z",
+                "updatedAt": "2026-03-01T12:00:00.000Z",
+                "conditions": [
+                  {
+                    "type": "Allocated",
+                    "status": "True",
+                    "reason": "AllocationSucceeded",
+                    "message": "10.0.0.0/16",
+                    "lastTransitionTime": "2026-03-01T12:00:00.000Z"
+                  }
+                ]
               }
-            ],
-            "space": "default",
-            "family": "IPv4",
-            "visibility": "private",
-            "minPrefixLength": 24,
-            "maxPrefixLength": 32,
-            "defaultPrefixLength": 32,
-            "capacity": {
-              "total": "65536",
-              "allocated": "257",
-              "inUse": "0",
-              "released": "0",
-              "reserved": "256",
-              "available": "65023"
-            },
-            "blocks": {
-              "prefixLength": 32,
-              "total": "65536",
-              "available": "65023"
-            },
-            "utilization": "0.0039",
-            "fragmentation": "0.4960",
-            "largestFreePrefixLength": 17,
-            "children": 0,
-            "claims": {
-              "allocated": 2,
-              "inUse": 0,
-              "released": 0
-            },
-            "outOfPolicy": 0,
-            "revision": 4,
-            "contentRevision": 9,
-            "createdAt": "2026-03-01T12:00:00.000Z",
-            "updatedAt": "2026-03-01T12:00:00.000Z",
-            "conditions": [
-              {
-                "type": "Allocated",
-                "status": "True",
-                "reason": "AllocationSucceeded",
-                "message": "10.0.0.0/16",
-                "lastTransitionTime": "2026-03-01T12:00:00.000Z"
-              }
-            ]
-          }
-        }"#]],
+            }"#]],
     );
 }
 
@@ -100,80 +138,99 @@ fn a_child_pool_that_is_full() {
     check(
         &views::Pool::from(&child()),
         &expect![[r#"
-        {
-          "name": "c",
-          "parent": "p",
-          "prefixLength": 24,
-          "owner": "node-7",
-          "minPrefixLength": 24,
-          "strategy": "FirstFit",
-          "gateway": "first",
-          "labels": {
-            "env": "prod"
-          },
-          "status": {
-            "phase": "Exhausted",
-            "allocatedCIDRs": [
-              "10.0.1.0/24"
-            ],
-            "cidrs": [
-              {
-                "cidr": "10.0.1.0/24",
-                "subnet": "10.0.0.0/16",
-                "gateway": "10.0.255.254"
-              }
-            ],
-            "space": "default",
-            "family": "IPv4",
-            "visibility": "private",
-            "minPrefixLength": 24,
-            "maxPrefixLength": 32,
-            "defaultPrefixLength": 32,
-            "capacity": {
-              "total": "65536",
-              "allocated": "257",
-              "inUse": "0",
-              "released": "0",
-              "reserved": "256",
-              "available": "65023"
-            },
-            "blocks": {
-              "prefixLength": 32,
-              "total": "65536",
-              "available": "65023"
-            },
-            "utilization": "0.0039",
-            "fragmentation": "0.4960",
-            "largestFreePrefixLength": 17,
-            "children": 0,
-            "claims": {
-              "allocated": 2,
-              "inUse": 0,
-              "released": 0
-            },
-            "outOfPolicy": 0,
-            "revision": 4,
-            "contentRevision": 9,
-            "createdAt": "2026-03-01T12:00:00.000Z",
-            "updatedAt": "2026-03-01T12:00:00.000Z",
-            "conditions": [
-              {
-                "type": "Allocated",
-                "status": "True",
-                "reason": "AllocationSucceeded",
-                "message": "10.0.1.0/24 from pool p",
-                "lastTransitionTime": "2026-03-01T12:00:00.000Z"
+            {
+              "name": "c",
+              "parent": "p",
+              "prefixLength": 24,
+              "owner": "node-7",
+              "minPrefixLength": 24,
+              "strategy": "FirstFit",
+              "gateway": "first",
+              "labels": {
+                "env": "prod"
               },
-              {
-                "type": "Exhausted",
-                "status": "True",
-                "reason": "NoFreeBlock",
-                "message": "no /32 is free",
-                "lastTransitionTime": "2026-03-01T12:01:00.000Z"
+              "status": {
+                "phase": "Exhausted",
+                "allocatedCIDRs": [
+                  "10.0.1.0/24"
+                ],
+                "cidrs": [
+                  {
+                    "cidr": "10.0.1.0/24",
+                    "subnet": "10.0.0.0/16",
+                    "gateway": "10.0.255.254"
+                  }
+                ],
+                "space": "default",
+                "family": "IPv4",
+                "visibility": "private",
+                "minPrefixLength": 24,
+                "maxPrefixLength": 32,
+                "defaultPrefixLength": 32,
+                "routes": [
+                  {
+                    "dst": "0.0.0.0/0",
+                    "gw": "10.0.0.1",
+                    "priority": 100
+                  }
+                ],
+                "dns": {
+                  "nameservers": [
+                    "10.0.0.53"
+                  ],
+                  "search": [
+                    "example"
+                  ]
+                },
+                "mtu": 1450,
+                "parameters": {
+                  "vlan": "7"
+                },
+                "capacity": {
+                  "total": "65536",
+                  "allocated": "257",
+                  "inUse": "0",
+                  "released": "0",
+                  "reserved": "256",
+                  "available": "65023"
+                },
+                "blocks": {
+                  "prefixLength": 32,
+                  "total": "65536",
+                  "available": "65023"
+                },
+                "utilization": "0.0039",
+                "fragmentation": "0.4960",
+                "largestFreePrefixLength": 17,
+                "children": 0,
+                "claims": {
+                  "allocated": 2,
+                  "inUse": 0,
+                  "released": 0
+                },
+                "outOfPolicy": 0,
+                "revision": 4,
+                "contentRevision": 9,
+                "createdAt": "2026-03-01T12:00:00.000Z",
+                "updatedAt": "2026-03-01T12:00:00.000Z",
+                "conditions": [
+                  {
+                    "type": "Allocated",
+                    "status": "True",
+                    "reason": "AllocationSucceeded",
+                    "message": "10.0.1.0/24 from pool p",
+                    "lastTransitionTime": "2026-03-01T12:00:00.000Z"
+                  },
+                  {
+                    "type": "Exhausted",
+                    "status": "True",
+                    "reason": "NoFreeBlock",
+                    "message": "no /32 is free",
+                    "lastTransitionTime": "2026-03-01T12:01:00.000Z"
+                  }
+                ]
               }
-            ]
-          }
-        }"#]],
+            }"#]],
     );
 }
 

@@ -5,6 +5,7 @@ use allocator::command::{
     TenantSpec,
 };
 use allocator::count::Count;
+use allocator::handout::{Dns, Handout, Route};
 use allocator::name::{Labels, Name, Owner};
 use allocator::prefix::{Family, Prefix};
 use allocator::view::{
@@ -59,6 +60,31 @@ pub(crate) fn capacity() -> Capacity {
     }
 }
 
+fn handout() -> Handout {
+    let route = Route {
+        dst: block("0.0.0.0/0"),
+        gw: Some("10.0.0.1".parse().unwrap()),
+        mtu: None,
+        advmss: None,
+        priority: Some(100),
+        table: None,
+        scope: None,
+    };
+    Handout {
+        routes: Some([route].into()),
+        dns: Some(
+            Dns {
+                nameservers: vec!["10.0.0.53".parse().unwrap()],
+                search: vec!["example".into()],
+                ..Dns::default()
+            }
+            .into(),
+        ),
+        mtu: Some(1_450),
+        parameters: Some(Labels::from([("vlan".into(), "7".into())]).into()),
+    }
+}
+
 pub(crate) fn root() -> PoolView {
     PoolView {
         spec: PoolSpec {
@@ -70,6 +96,7 @@ pub(crate) fn root() -> PoolView {
                 text: "10.0.0.0/24".into(),
             }],
             gateway: Some(Gateway::First),
+            handout: handout(),
             life: allocator::life::PoolLife::default(),
             labels: labels(),
             ..PoolSpec::new(
@@ -95,6 +122,7 @@ pub(crate) fn root() -> PoolView {
         min_prefix_length: 24,
         max_prefix_length: 32,
         default_prefix_length: Some(32),
+        handout: handout(),
         capacity: capacity(),
         blocks: Some(Blocks {
             prefix_length: 32,
@@ -133,6 +161,7 @@ pub(crate) fn child() -> PoolView {
     };
     view.spec.owner = Some(Owner::new("node-7").unwrap());
     view.spec.exclude.clear();
+    view.spec.handout = Handout::default();
     view.cidrs[0].cidr = block("10.0.1.0/24");
     view.exhausted_since_ms = Some(1_772_366_460_000);
     view
@@ -159,6 +188,7 @@ pub(crate) fn claim() -> ClaimView {
         block: block("10.0.1.5/32"),
         subnet: block("10.0.0.0/16"),
         gateway: Some("10.0.0.1".parse().unwrap()),
+        handout: handout(),
         generation: 7,
         returned: false,
         allocated_at_ms: 1_772_366_400_123,

@@ -3,6 +3,7 @@
 use allocator::name::Name;
 use clap::Args;
 
+use super::handout::HandoutEdit;
 use super::shared::{DryRun, ReclaimPolicy, Strategy, name, pair};
 
 /// What an object says of itself.
@@ -97,6 +98,8 @@ pub(crate) struct PoolEdit {
     /// first, last, an address or none
     #[arg(long, value_name = "GATEWAY|none")]
     pub(crate) gateway: Option<String>,
+    #[command(flatten)]
+    pub(crate) handout: HandoutEdit,
     /// For how long blocks that are released from now on are kept for their holders
     #[arg(long, value_parser = bound, value_name = "SECONDS|none")]
     pub(crate) grace: Option<Bound>,

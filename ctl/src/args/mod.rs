@@ -3,6 +3,7 @@
 mod edit;
 mod events;
 mod files;
+mod handout;
 mod owner;
 mod reconcile;
 mod shared;
@@ -22,6 +23,7 @@ use shared::{block, name, pool_ref, pool_selector};
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use events::{ClusterSettings, History, Watch};
 pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
+pub(crate) use handout::{Handout, HandoutEdit};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use reconcile::Reconcile;
 pub(crate) use shared::{
@@ -348,6 +350,8 @@ pub(crate) struct PoolCreate {
     /// first, last or an address
     #[arg(long, value_name = "GATEWAY")]
     pub(crate) gateway: Option<String>,
+    #[command(flatten)]
+    pub(crate) handout: Handout,
     /// For how long a released block is kept for its holder
     #[arg(long, value_name = "SECONDS")]
     pub(crate) grace: Option<u32>,

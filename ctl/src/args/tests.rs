@@ -47,6 +47,22 @@ fn arguments_that_do_not_fit_together_are_refused() {
             "pool edit p --exclude 10.0.0.1 --exclude-nothing",
             Some(ErrorKind::ArgumentConflict),
         ),
+        (
+            "pool edit p --route 10.9.0.0/16,via=10.0.0.1",
+            Some(ErrorKind::ValueValidation),
+        ),
+        (
+            "pool edit p --route 10.9.0.0/16,mtu=large",
+            Some(ErrorKind::ValueValidation),
+        ),
+        (
+            "pool create p --cidr 10.0.0.0/8 --route 10.9.0.0/16 --no-routes",
+            Some(ErrorKind::ArgumentConflict),
+        ),
+        (
+            "pool edit p --inherit gateway",
+            Some(ErrorKind::InvalidValue),
+        ),
         ("claim edit c --editor", None),
         ("pool resize p --add 10.1.0.0/16 --remove 10.0.0.0/16", None),
         ("pool resize p", Some(ErrorKind::MissingRequiredArgument)),

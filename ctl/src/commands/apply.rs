@@ -406,8 +406,8 @@ fn blocks(shown: &Value) -> Vec<String> {
         .collect()
 }
 
-/// What differs between two views of one object, but for what the system assigned; of labels, annotations
-/// and the quota key by key.
+/// What differs between two views of one object, but for what the system assigned; of labels, annotations,
+/// the quota, the resolver and parameters key by key.
 fn differences(before: &Value, after: &Value) -> Vec<Change> {
     let (none, mut changes) = (Map::new(), Vec::new());
     let (before, after) = (
@@ -419,7 +419,13 @@ fn differences(before: &Value, after: &Value) -> Vec<Change> {
             before.get(field).unwrap_or(&Value::Null),
             after.get(field).unwrap_or(&Value::Null),
         );
-        if !["labels", "annotations", "quota"].contains(&field) {
+        // What a pool does not state of the last two is its parent's; an empty one is not.
+        let by_key = match field {
+            "labels" | "annotations" | "quota" => true,
+            "dns" | "parameters" => from.is_object() && to.is_object(),
+            _ => false,
+        };
+        if !by_key {
             changes.extend(change(field.to_owned(), from, to));
             continue;
         }
@@ -464,11 +470,12 @@ mod tests {
     fn what_differs_is_told_field_by_field_and_label_by_label() {
         let before = json!({
             "name": "p", "strategy": "FirstFit", "labels": { "a": "1", "b": "2" }, "drain": true,
-            "quota": { "pools": 3 }, "status": { "revision": 7 },
+            "quota": { "pools": 3 }, "status": { "revision": 7 }, "parameters": { "vlan": "7" },
+            "routes": [{ "dst": "10.0.0.0/8" }],
         });
         let after = json!({
             "name": "p", "strategy": "NextFit", "labels": { "a": "1", "b": "3", "c": "4" },
-            "quota": {}, "status": { "revision": 8 },
+            "quota": {}, "status": { "revision": 8 }, "parameters": { "vlan": "8" }, "routes": [], "dns": {},
         });
         let told: Vec<String> = differences(&before, &after)
             .iter()
@@ -477,10 +484,13 @@ mod tests {
         assert_eq!(
             told,
             [
+                "dns null {}",
                 "drain true null",
                 "labels.b \"2\" \"3\"",
                 "labels.c null \"4\"",
+                "parameters.vlan \"7\" \"8\"",
                 "quota.pools 3 null",
+                "routes [{\"dst\":\"10.0.0.0/8\"}] []",
                 "strategy \"FirstFit\" \"NextFit\"",
             ]
         );

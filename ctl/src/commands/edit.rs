@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::editor::Draft;
-use crate::args::{AboutEdit, ClaimEdit, DryRun, PoolEdit, PoolResize, TenantEdit};
+use crate::args::{AboutEdit, ClaimEdit, DryRun, HandoutEdit, PoolEdit, PoolResize, TenantEdit};
 use crate::failure::Failure;
 use crate::output::{self, Row};
 
@@ -69,6 +69,7 @@ pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failu
     }
     insert(&mut patch, "subnet", edit.subnet.as_deref().map(or_none));
     insert(&mut patch, "gateway", edit.gateway.as_deref().map(or_none));
+    handout(&mut patch, &edit.handout)?;
     let times = [
         ("graceSeconds", edit.grace),
         ("maxGraceSeconds", edit.max_grace),
@@ -207,15 +208,47 @@ fn about(edit: &AboutEdit) -> Map<String, Value> {
         ("labels", &edit.labels, &edit.labels_removed),
         ("annotations", &edit.annotations, &edit.annotations_removed),
     ] {
-        let set = set.iter().map(|(key, value)| (key.clone(), json!(value)));
-        let removed = removed.iter().map(|key| (key.clone(), Value::Null));
-        let keys: Map<String, Value> = set.chain(removed).collect();
-        if !keys.is_empty() {
-            patch.insert(field.to_owned(), keys.into());
-        }
+        keys(&mut patch, field, set.iter().cloned(), removed);
     }
     insert(&mut patch, "description", edit.description.as_deref());
     patch
+}
+
+/// What a pool hands out: of each part its own, or the parent's.
+fn handout(patch: &mut Map<String, Value>, edit: &HandoutEdit) -> Result<(), Failure> {
+    insert(patch, "routes", edit.own.routes());
+    insert(patch, "dns", edit.own.dns());
+    insert(patch, "mtu", edit.own.mtu);
+    keys(
+        patch,
+        "parameters",
+        edit.own.parameters().unwrap_or_default().0,
+        &edit.parameters_removed,
+    );
+    for part in &edit.inherit {
+        let field = part.field();
+        if patch.get(field).is_some_and(|stated| !stated.is_null()) {
+            let reason = format!("--inherit {field} goes with no {field} of the pool's own");
+            return Err(Failure::Usage(reason));
+        }
+        patch.insert(field.to_owned(), Value::Null);
+    }
+    Ok(())
+}
+
+/// Keys that are set, and keys that go.
+fn keys(
+    patch: &mut Map<String, Value>,
+    field: &str,
+    set: impl IntoIterator<Item = (String, String)>,
+    removed: &[String],
+) {
+    let set = set.into_iter().map(|(key, value)| (key, json!(value)));
+    let removed = removed.iter().map(|key| (key.clone(), Value::Null));
+    let keys: Map<String, Value> = set.chain(removed).collect();
+    if !keys.is_empty() {
+        patch.insert(field.to_owned(), keys.into());
+    }
 }
 
 fn insert(patch: &mut Map<String, Value>, field: &str, value: Option<impl serde::Serialize>) {

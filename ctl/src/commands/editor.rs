@@ -16,7 +16,7 @@ use crate::manifest::{Tree, from_yaml};
 use crate::output;
 
 /// Merged key by key by the API; all else is replaced as a whole.
-const MERGED: &[&str] = &["labels", "annotations", "quota"];
+const MERGED: &[&str] = &["labels", "annotations", "quota", "dns", "parameters"];
 
 /// A document in an editor.
 #[derive(Debug)]
@@ -135,6 +135,10 @@ mod tests {
             (
                 json!({ "name": "p", "labels": { "a": "1", "c": "3" }, "pool": { "tenant": "t", "name": "m" }, "cidrs": ["a", "b"] }),
                 json!({ "drain": null, "labels": { "b": null, "c": "3" }, "pool": { "tenant": "t", "name": "m" }, "cidrs": ["a", "b"] }),
+            ),
+            (
+                json!({ "name": "p", "drain": true, "labels": { "a": "1", "b": "2" }, "pool": { "tenant": "t", "name": "n" }, "cidrs": ["a"], "dns": {} }),
+                json!({ "dns": {} }),
             ),
             (
                 json!({ "name": "p", "drain": true, "pool": { "tenant": "t", "name": "n" }, "cidrs": ["a"], "x": 1 }),

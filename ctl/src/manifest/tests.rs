@@ -183,7 +183,7 @@ metadata: {name: i}
         &expect![[r#"
             tenant twice {"name":"twice"}
             tenant twice {"name":"twice"}
-            fault f.yaml, document 1: strateggy is not a field; allowed: name, space, cidrs, family, parent, prefixLength, cidr, owner, minPrefixLength, maxPrefixLength, defaultPrefixLength, strategy, usableOnly, privateOnly, drain, sharedWith, priority, exclude, subnet, gateway, graceSeconds, reclaimPolicy, maxGraceSeconds, allowRetain, maxTtlSeconds, labels, annotations, description, status
+            fault f.yaml, document 1: strateggy is not a field; allowed: name, space, cidrs, family, parent, prefixLength, cidr, owner, minPrefixLength, maxPrefixLength, defaultPrefixLength, strategy, usableOnly, privateOnly, drain, sharedWith, priority, exclude, subnet, gateway, routes, dns, mtu, parameters, graceSeconds, reclaimPolicy, maxGraceSeconds, allowRetain, maxTtlSeconds, labels, annotations, description, status
             fault f.yaml, document 2: metadata.name is "b c", which is not a name: 1 to 253 bytes of A-Z a-z 0-9 . _ : ~ -, the first one alphanumeric
             fault f.yaml, document 3: metadata.generateName is not a field; allowed: name, namespace, labels, annotations
             fault f.yaml, document 4: metadata.labels.count is the number 3; allowed: a string

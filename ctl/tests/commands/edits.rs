@@ -36,6 +36,20 @@ async fn an_edit_sends_what_was_stated_and_nothing_else() {
             json!({ "exclude": ["10.0.0.1", "10.0.0.4/30"], "labels": { "a": "b", "c": null }, "description": "x" }),
         ),
         (
+            "pool edit p --route 0.0.0.0/0,gw=10.0.0.1,priority=100 --route 10.9.0.0/16 --nameserver 10.0.0.53 --dns-search a --dns-search b --mtu 1400 --parameter vlan=7 --remove-parameter interface",
+            POOL,
+            json!({
+                "routes": [{ "dst": "0.0.0.0/0", "gw": "10.0.0.1", "priority": 100 }, { "dst": "10.9.0.0/16" }],
+                "dns": { "nameservers": ["10.0.0.53"], "search": ["a", "b"] }, "mtu": 1400,
+                "parameters": { "vlan": "7", "interface": null },
+            }),
+        ),
+        (
+            "pool edit p --no-routes --inherit dns --inherit mtu --inherit parameters",
+            POOL,
+            json!({ "routes": [], "dns": null, "mtu": null, "parameters": null }),
+        ),
+        (
             "pool edit p --exclude-nothing",
             POOL,
             json!({ "exclude": [] }),
@@ -106,6 +120,8 @@ async fn an_edit_of_nothing_is_a_wrong_usage() {
     for line in [
         "pool edit p",
         "pool edit p --if-revision 5",
+        "pool edit p --mtu 1400 --inherit mtu",
+        "pool edit p --no-routes --inherit routes",
         "claim edit c",
         "tenant edit acme",
     ] {

@@ -199,6 +199,9 @@ async fn pools_are_asked_for_as_said() {
          --max-length 32 --exclude 10.0.0.1-10.0.0.9 --gateway first --subnet 10.0.0.0/15 --annotation a=b",
         "pool create c --parent p --length 24 --owner node-7",
         "pool create c --parent p --cidr 10.0.1.0/24 --description text",
+        "pool create r --parent p --length 24 --route 10.9.0.0/16,gw=10.0.0.1,mtu=1400,advmss=1360,table=7,scope=0 \
+         --nameserver 10.0.0.53 --dns-domain d --dns-option ndots:5 --mtu 1450 --parameter vlan=7",
+        "pool create n --parent p --length 24 --no-routes",
     ] {
         assert_eq!(acme(&node, line).await.code, 5);
     }
@@ -214,7 +217,9 @@ async fn pools_are_asked_for_as_said() {
     expect![[r#"
         POST /v1/tenants/acme/pools {"name":"p","space":"blue","cidrs":["10.0.0.0/16","10.1.0.0/16"],"minPrefixLength":24,"maxPrefixLength":32,"defaultPrefixLength":28,"exclude":["10.0.0.1-10.0.0.9"],"subnet":"10.0.0.0/15","gateway":"first","annotations":{"a":"b"}}
         POST /v1/tenants/acme/pools {"name":"c","parent":"p","prefixLength":24,"owner":"node-7"}
-        POST /v1/tenants/acme/pools {"name":"c","parent":"p","cidr":"10.0.1.0/24","description":"text"}"#]].assert_eq(&node.asked().join("\n"));
+        POST /v1/tenants/acme/pools {"name":"c","parent":"p","cidr":"10.0.1.0/24","description":"text"}
+        POST /v1/tenants/acme/pools {"name":"r","parent":"p","prefixLength":24,"routes":[{"dst":"10.9.0.0/16","gw":"10.0.0.1","mtu":1400,"advmss":1360,"table":7,"scope":0}],"dns":{"nameservers":["10.0.0.53"],"domain":"d","options":["ndots:5"]},"mtu":1450,"parameters":{"vlan":"7"}}
+        POST /v1/tenants/acme/pools {"name":"n","parent":"p","prefixLength":24,"routes":[]}"#]].assert_eq(&node.asked().join("\n"));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod bad_input;
 mod contract;
 mod edge;
 mod edits;
+mod handouts;
 mod harness;
 mod headers;
 mod history;

@@ -6,6 +6,7 @@ mod codec;
 mod crashes;
 mod damage;
 mod failures;
+mod handouts;
 mod log;
 mod receiving;
 mod recovery;

@@ -78,6 +78,7 @@ impl Run {
                 min: None,
                 cursor: None,
                 life: World::lives()[0],
+                mtu: None,
             },
             ModelPool {
                 name: "pool1".into(),
@@ -89,6 +90,7 @@ impl Run {
                 min: None,
                 cursor: None,
                 life: World::lives()[1],
+                mtu: None,
             },
         ];
         Self {
@@ -310,7 +312,8 @@ impl Run {
         if let Some(there) = self.model.pool(&text) {
             let same = there.parent.as_ref() == Some(&parent_name)
                 && there.blocks[0].length() == *length
-                && !there.drain;
+                && !there.drain
+                && there.mtu == spec.handout.mtu;
             assert_eq!(result.is_ok(), same, "{result:?}");
             return;
         }
@@ -348,6 +351,7 @@ impl Run {
                     min: None,
                     cursor: None,
                     life: PoolLife::default(),
+                    mtu: None,
                 });
             }
             (None, Err(_)) => {}
@@ -369,6 +373,7 @@ impl Run {
         for change in &edit.changes {
             match change {
                 PoolChange::Drain(drain) => pool.drain = *drain,
+                PoolChange::Mtu(mtu) => pool.mtu = *mtu,
                 PoolChange::MinPrefixLength(min) => pool.min = *min,
                 PoolChange::Cidrs(cidrs) => {
                     pool.blocks = cidrs.iter().map(|one| one.cidr).collect();
@@ -416,6 +421,10 @@ impl Run {
             .map(|view| (view.spec.name.to_string(), view.block))
             .collect();
         assert_eq!(found, expected);
+        for view in &page.items {
+            let expected = self.model.mtu_of(view.pool.as_str());
+            assert_eq!(view.handout.mtu, expected, "{}", view.spec.name);
+        }
         for pool in &self.model.pools {
             let available: u128 = pool
                 .blocks
@@ -437,6 +446,7 @@ impl Run {
             );
             assert_eq!(view.capacity.available.as_u128(), Some(available));
             assert_eq!(view.out_of_policy, self.model.out_of_policy(pool));
+            assert_eq!(view.handout.mtu, self.model.mtu_of(&pool.name));
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct ModelPool {
     /// The last address that was handed out.
     pub(super) cursor: Option<u128>,
     pub(super) life: PoolLife,
+    pub(super) mtu: Option<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,6 +97,12 @@ fn lies_within(block: Prefix, within: &[Range]) -> bool {
 impl Model {
     pub(super) fn pool(&self, text: &str) -> Option<&ModelPool> {
         self.pools.iter().find(|pool| pool.name == text)
+    }
+
+    /// The MTU that holders of a pool's blocks get.
+    pub(super) fn mtu_of(&self, text: &str) -> Option<u32> {
+        let pool = self.pool(text)?;
+        pool.mtu.or_else(|| self.mtu_of(pool.parent.as_ref()?))
     }
 
     pub(super) fn claim(&self, text: &str) -> Option<&ModelClaim> {

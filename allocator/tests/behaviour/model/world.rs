@@ -70,6 +70,11 @@ pub(crate) enum One {
     Bound {
         min: Option<u8>,
     },
+    /// What a pool hands out; it states nothing where there is none.
+    HandOut {
+        pool: u8,
+        mtu: Option<u8>,
+    },
     Owned {
         name: u8,
         owner: u8,
@@ -143,6 +148,7 @@ pub(crate) fn commands(most: usize) -> impl proptest::strategy::Strategy<Value =
         1 => (0_u8..3, prop::bool::weighted(0.3)).prop_map(|(pool, drain)| One::Drain { pool, drain }),
         1 => any::<bool>().prop_map(|grow| One::Resize { grow }),
         1 => prop::option::of(27_u8..=30).prop_map(|min| One::Bound { min }),
+        1 => (0_u8..6, prop::option::of(any::<u8>())).prop_map(|(pool, mtu)| One::HandOut { pool, mtu }),
         1 => (0_u8..24, 0_u8..3).prop_map(|(name, owner)| One::Owned { name, owner }),
         1 => (0_u8..6).prop_map(|which| One::Nonsense { which }),
     ];
@@ -269,6 +275,10 @@ impl World {
                 pool_edit("pool0", vec![cidrs(blocks)])
             }
             One::Bound { min } => pool_edit("pool0", vec![PoolChange::MinPrefixLength(*min)]),
+            One::HandOut { pool, mtu } => {
+                let mtu = mtu.map(|more| 1_280 + u32::from(more));
+                pool_edit(&format!("pool{pool}"), vec![PoolChange::Mtu(mtu)])
+            }
             One::PoolDelete { name } => pool_delete(&format!("pool{name}")),
             One::Cascade { name } => {
                 crate::cascade::cascade(&format!("pool{name}"), self.revision, None)
@@ -433,6 +443,7 @@ impl World {
             | One::Carve { .. }
             | One::Exclude { .. }
             | One::Drain { .. }
+            | One::HandOut { .. }
             | One::Resize { .. }
             | One::Bound { .. }
             | One::PoolDelete { .. }

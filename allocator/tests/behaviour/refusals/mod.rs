@@ -3,6 +3,7 @@
 
 mod claims;
 mod edits;
+mod handouts;
 mod life;
 mod owners;
 mod policy;

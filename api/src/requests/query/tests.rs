@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use allocator::filter::AllocationKey;
 use expect_test::expect;
 
 use super::*;

@@ -19,6 +19,17 @@ pub(super) const TABLE: &[Operation] = &[
         problems: &[Code::TenantNotFound],
     },
     Operation {
+        id: "allocation_list_all",
+        method: Get,
+        path: "/v1/allocations",
+        tag: "Allocations",
+        summary: "Lists what is held in all tenants' pools, each block once: by its holder's tenant, which it names, then as in that tenant's own list.",
+        parameters: &[ALLOCATION_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Allocation")],
+        problems: &[],
+    },
+    Operation {
         id: "allocation_show",
         method: Get,
         path: "/v1/tenants/{tenant}/allocations/{cidr}",

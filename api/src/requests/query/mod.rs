@@ -158,7 +158,7 @@ fn require_length_of(family: Family, length: Option<u8>) -> Result<(), Problem> 
     }
 }
 
-/// Parameters of `allocation_show`.
+/// Parameters of `allocation_show` and `allocation_delete`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InSpace {
     /// From which state.
@@ -173,7 +173,20 @@ impl InSpace {
     /// # Errors
     /// `invalid_parameter`.
     pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let parameters = Parameters::parse(query, &with_reading(&["space"]))?;
+        Self::of(&Parameters::parse(query, &with_reading(&["space"]))?)
+    }
+
+    /// Parses the query string of a mutation. It is refused, dry run or not.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn parse_mutation(query: Option<&str>) -> Result<Self, Problem> {
+        let parameters = Parameters::parse(query, &with_reading(&["space", "dryRun"]))?;
+        parameters.flag("dryRun")?;
+        Self::of(&parameters)
+    }
+
+    fn of(parameters: &Parameters) -> Result<Self, Problem> {
         let default = Name::new(SPACE_DEFAULT).expect("the default space is a name");
         Ok(Self {
             reading: parameters.reading()?,

@@ -46,7 +46,7 @@ pub(super) const TABLE: &[Operation] = &[
         path: "/v1/tenants/{tenant}/allocations/{cidr}",
         tag: "Allocations",
         summary: "Never done: an allocation goes with its claim or pool, which the answer names.",
-        parameters: &[IN_SPACE, READING],
+        parameters: &[IN_SPACE, READING, DRY_RUN],
         request: None,
         responses: &[],
         problems: &[

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{Labels, Name, Owner};
 use crate::prefix::{Address, Family, Prefix};
-use crate::view::{Phase, Purpose};
+use crate::view::{Phase, PoolPhase, Purpose};
 
 /// Requirements on labels, all of which must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,15 +66,24 @@ impl LabelSelector {
     }
 }
 
+/// Which tenants to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantFilter {
+    /// Whose labels match.
+    pub labels: LabelSelector,
+}
+
 /// Which pools to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolFilter {
-    /// Children of this pool of the same tenant.
+    /// Children of this pool of the same tenant; in a list over all tenants, of one of this name.
     pub parent: Option<Name>,
     /// Of this routing domain.
     pub space: Option<Name>,
     /// Of this family.
     pub family: Option<Family>,
+    /// In this phase.
+    pub phase: Option<PoolPhase>,
     /// With this owner.
     pub owner: Option<Owner>,
     /// With this owner or one whose first segments it is.
@@ -90,8 +99,10 @@ pub struct PoolFilter {
 /// Which claims to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimFilter {
-    /// Taken from this pool of the same tenant.
+    /// Taken from this pool of the same tenant; in a list over all tenants, from one of this name.
     pub pool: Option<Name>,
+    /// For this purpose: `Claim` or `Reservation`.
+    pub purpose: Option<Purpose>,
     /// Of this routing domain.
     pub space: Option<Name>,
     /// Of this family.
@@ -115,7 +126,7 @@ pub struct ClaimFilter {
 /// Which allocations to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocationFilter {
-    /// Held from this pool of the tenant.
+    /// Held from this pool of the tenant; in a list over all tenants, from one of this name.
     pub pool: Option<Name>,
     /// Of this routing domain.
     pub space: Option<Name>,
@@ -157,4 +168,13 @@ pub enum AllocationKey {
         /// Tells equal blocks of different tenants apart.
         hold: u32,
     },
+}
+
+/// Where something stands in a list over all tenants: by name of the tenant, then as in its own list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantKey<K> {
+    /// The tenant.
+    pub tenant: Name,
+    /// The key in the tenant's list; `None` behind all of it.
+    pub key: Option<K>,
 }

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,38 @@ pub enum Phase {
     InUse,
     /// Given back; kept for its holder until the grace is over.
     Released,
+}
+
+/// Whether a pool can serve claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum PoolPhase {
+    /// It can.
+    Ready,
+    /// It hands out nothing new.
+    Draining,
+    /// No block of its default length is free (where it has none: no address).
+    Exhausted,
+}
+
+impl PoolPhase {
+    /// By since when it drains and is exhausted.
+    pub fn of(draining_since_ms: Option<u64>, exhausted_since_ms: Option<u64>) -> Self {
+        match (draining_since_ms, exhausted_since_ms) {
+            (Some(_), _) => Self::Draining,
+            (None, Some(_)) => Self::Exhausted,
+            (None, None) => Self::Ready,
+        }
+    }
+}
+
+impl fmt::Display for PoolPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "Ready",
+            Self::Draining => "Draining",
+            Self::Exhausted => "Exhausted",
+        })
+    }
 }
 
 /// A tenant.

@@ -6,20 +6,23 @@
 //! 2. A member is an id with a directory. Another directory under the same id is another member:
 //!    the old one is removed before the new one is added, so that no progress of the old is
 //!    counted for the new.
-//! 3. A voter is added or removed, and a leader that is to be removed hands over, only if a majority
+//! 3. A dry run goes through all that a change goes through before it, and makes none: not even one that
+//!    is half done.
+//! 4. A voter is added or removed, and a leader that is to be removed hands over, only if a majority
 //!    of the voters that there would be answers now, a new voter among them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use raft_store::codec::MembershipRecord;
 use raft_store::types::Member;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::consensus::{ChangeError, Consensus, Members};
-use crate::peers::wire::{MemberChange, MemberReply};
+use crate::peers::wire::{MemberChange, MemberMode, MemberReply};
 use crate::peers::{Directory, Local, probe};
 
 /// A learner that lacks no more entries than this can become a voter.
@@ -61,19 +64,39 @@ pub(crate) struct MemberParts {
     pub(crate) changes: Arc<MemberChanges>,
 }
 
-/// Makes a change on this node, if it leads.
+/// What is to be done for a change against which nothing speaks.
+#[derive(Debug)]
+enum Step {
+    /// Nothing: it is so already.
+    Nothing,
+    /// A learner joins.
+    LearnerAdd(u64, Member),
+    /// A learner becomes a voter.
+    VoterAdd(u64),
+    /// A learner leaves.
+    LearnerRemove(u64),
+    /// A voter leaves.
+    VoterRemove(u64),
+}
+
+/// Makes a change on this node, if it leads, or tries it out.
 pub(crate) async fn change_here(
     parts: MemberParts,
     _turn: &Turn<'_>,
     change: MemberChange,
+    mode: MemberMode,
     deadline: Instant,
 ) -> MemberReply {
     loop {
         if !parts.consensus.standing().leadership.is_me {
             return MemberReply::NotLeader;
         }
-        let attempt = timeout_at(deadline, parts.attempt(&change, deadline)).await;
-        match attempt.unwrap_or(MemberReply::OutcomeUnknown) {
+        let attempt = timeout_at(deadline, parts.attempt(&change, mode, deadline)).await;
+        let late = match mode {
+            MemberMode::Make => MemberReply::OutcomeUnknown,
+            MemberMode::DryRun => MemberReply::InProgress,
+        };
+        match attempt.unwrap_or(late) {
             MemberReply::InProgress if Instant::now() + AGAIN_AFTER < deadline => {
                 sleep(AGAIN_AFTER).await;
             }
@@ -109,11 +132,48 @@ impl MemberParts {
         }
     }
 
-    async fn attempt(&self, change: &MemberChange, deadline: Instant) -> MemberReply {
+    async fn attempt(
+        &self,
+        change: &MemberChange,
+        mode: MemberMode,
+        deadline: Instant,
+    ) -> MemberReply {
         let members = Arc::clone(&self.consensus.standing().members);
-        if let Err(error) = self.finish(&members).await {
-            return reply_to(error);
+        match mode {
+            MemberMode::Make => {
+                if let Err(error) = self.finish(&members).await {
+                    return reply_to(error);
+                }
+            }
+            MemberMode::DryRun if members.voters.len() > 1 => return MemberReply::InProgress,
+            MemberMode::DryRun => {}
         }
+        match (self.plan(change, deadline).await, mode) {
+            (Err(reply), _) => reply,
+            (Ok(step), MemberMode::Make) => self.make(step).await,
+            (Ok(step), MemberMode::DryRun) => {
+                let members = Arc::clone(&self.consensus.standing().members);
+                MemberReply::Would(after(&members, step))
+            }
+        }
+    }
+
+    async fn make(&self, step: Step) -> MemberReply {
+        let made = match step {
+            Step::Nothing => return MemberReply::Done,
+            Step::LearnerAdd(id, member) => self.consensus.learner_add(id, member).await,
+            Step::VoterAdd(id) => self.consensus.voter_add(id).await,
+            Step::LearnerRemove(id) => self.consensus.learner_remove(id).await,
+            Step::VoterRemove(id) => self.consensus.voter_remove(id).await,
+        };
+        match made {
+            Ok(()) => MemberReply::Done,
+            Err(error) => reply_to(error),
+        }
+    }
+
+    /// What a change comes to, or what speaks against it.
+    async fn plan(&self, change: &MemberChange, deadline: Instant) -> Result<Step, MemberReply> {
         match change {
             MemberChange::Add {
                 id,
@@ -125,7 +185,12 @@ impl MemberParts {
         }
     }
 
-    async fn add(&self, id: u64, address: &str, http_url: Option<&str>) -> MemberReply {
+    async fn add(
+        &self,
+        id: u64,
+        address: &str,
+        http_url: Option<&str>,
+    ) -> Result<Step, MemberReply> {
         let not_reachable = |reason: String| MemberReply::NotReachable {
             address: address.to_owned(),
             reason,
@@ -133,11 +198,12 @@ impl MemberParts {
         let local: &dyn Local = self.peers.local().as_ref();
         let card = match probe(self.peers.net().as_ref(), local, id, address).await {
             Ok(welcome) => welcome.card,
-            Err(error) => return not_reachable(error.to_string()),
+            Err(error) => return Err(not_reachable(error.to_string())),
         };
         let ours = local.card().cluster;
         if card.cluster.is_some() && card.cluster != ours {
-            return not_reachable("its data directory belongs to another cluster".to_owned());
+            let reason = "its data directory belongs to another cluster".to_owned();
+            return Err(not_reachable(reason));
         }
         let member = Member {
             instance: card.instance,
@@ -145,27 +211,27 @@ impl MemberParts {
             http_url: http_url.map_or(card.http_url, str::to_owned),
         };
         match self.consensus.standing().members.all.get(&id) {
-            Some(known) if *known == member => MemberReply::Done,
-            Some(known) => MemberReply::AlreadyMember {
+            Some(known) if *known == member => Ok(Step::Nothing),
+            Some(known) => Err(MemberReply::AlreadyMember {
                 id,
                 member: known.clone().into(),
-            },
-            None => changed(self.consensus.learner_add(id, member).await),
+            }),
+            None => Ok(Step::LearnerAdd(id, member)),
         }
     }
 
-    async fn promote(&self, id: u64, deadline: Instant) -> MemberReply {
+    async fn promote(&self, id: u64, deadline: Instant) -> Result<Step, MemberReply> {
         let mut lag;
         loop {
             let standing = self.consensus.standing();
             if !standing.leadership.is_me {
-                return MemberReply::NotLeader;
+                return Err(MemberReply::NotLeader);
             }
             if !standing.members.all.contains_key(&id) {
-                return MemberReply::Unknown { id };
+                return Err(MemberReply::Unknown { id });
             }
             if standing.members.is_voter(id) {
-                return MemberReply::Done;
+                return Ok(Step::Nothing);
             }
             let last = standing.last_log_index().unwrap_or(0);
             let matched = standing.matched.get(&id).copied().flatten();
@@ -174,31 +240,31 @@ impl MemberParts {
                 break;
             }
             if Instant::now() + AGAIN_AFTER * 2 >= deadline {
-                return MemberReply::NotCaughtUp { id, lag };
+                return Err(MemberReply::NotCaughtUp { id, lag });
             }
             sleep(AGAIN_AFTER).await;
         }
         // At rest a learner that is long dead has the whole log, too.
         let members = Arc::clone(&self.consensus.standing().members);
-        if let Err(reason) = self.quorum_with(id, &members).await {
-            return MemberReply::WouldLoseQuorum { reason };
+        match self.quorum_with(id, &members).await {
+            Ok(()) => Ok(Step::VoterAdd(id)),
+            Err(reason) => Err(MemberReply::WouldLoseQuorum { reason }),
         }
-        changed(self.consensus.voter_add(id).await)
     }
 
-    async fn remove(&self, id: u64) -> MemberReply {
+    async fn remove(&self, id: u64) -> Result<Step, MemberReply> {
         let standing = self.consensus.standing();
         let members = &standing.members;
         if !members.all.contains_key(&id) {
-            return MemberReply::Unknown { id };
+            return Err(MemberReply::Unknown { id });
         }
         if !members.is_voter(id) {
-            return changed(self.consensus.learner_remove(id).await);
+            return Ok(Step::LearnerRemove(id));
         }
-        if let Err(reason) = self.quorum_without(id, members).await {
-            return MemberReply::WouldLoseQuorum { reason };
+        match self.quorum_without(id, members).await {
+            Ok(()) => Ok(Step::VoterRemove(id)),
+            Err(reason) => Err(MemberReply::WouldLoseQuorum { reason }),
         }
-        changed(self.consensus.voter_remove(id).await)
     }
 
     /// Whether the others can agree when this node leaves.
@@ -262,10 +328,25 @@ fn quorum(when: &str, voters: &BTreeSet<u64>, silent: &BTreeSet<u64>) -> Result<
     ))
 }
 
-fn changed(result: Result<(), ChangeError>) -> MemberReply {
-    match result {
-        Ok(()) => MemberReply::Done,
-        Err(error) => reply_to(error),
+/// The members that there would be after a step.
+fn after(members: &Members, step: Step) -> MembershipRecord {
+    let mut voters = members.voter_ids();
+    let mut all: BTreeMap<u64, Member> = members.all.clone();
+    match step {
+        Step::Nothing => {}
+        Step::LearnerAdd(id, member) => drop(all.insert(id, member)),
+        Step::VoterAdd(id) => drop(voters.insert(id)),
+        Step::LearnerRemove(id) | Step::VoterRemove(id) => {
+            voters.remove(&id);
+            all.remove(&id);
+        }
+    }
+    MembershipRecord {
+        voters: vec![voters],
+        members: all
+            .into_iter()
+            .map(|(id, member)| (id, member.into()))
+            .collect(),
     }
 }
 

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use crate::answer::Rejection;
-use crate::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
+use crate::filter::{ClaimFilter, PoolFilter, TenantFilter};
 use crate::name::{Name, Owner};
 use crate::ordered::Key;
 use crate::prefix::{Address, Family, Prefix};
-use crate::record::{Claim, Hold, HoldId, Holder, Pool, PoolId, TenantId};
-use crate::view::{AllocationView, ClaimView, Page, PoolView, TenantView};
+use crate::record::{Claim, Hold, HoldId, Pool, PoolId, TenantId};
+use crate::view::{ClaimView, Page, PoolPhase, PoolView, TenantView};
 
 use super::State;
 
@@ -25,6 +25,16 @@ pub(super) struct Pager<T, K> {
     rows: usize,
     /// Key of the last row examined.
     last: Option<K>,
+}
+
+/// Whose list of a tenant's objects it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The tenant's own: a pool is named among its own, and what others hold of those is listed too.
+    Tenant,
+    /// One over all tenants: a pool of that name may be anybody's, and what is held is listed once,
+    /// with its holder's tenant.
+    All,
 }
 
 impl<T, K> Pager<T, K> {
@@ -48,6 +58,17 @@ impl<T, K> Pager<T, K> {
         self.items.extend(item);
     }
 
+    /// A list that is part of this one has ended, which is a row too: there may be many empty ones.
+    pub(super) fn part_ended(&mut self) {
+        self.rows = self.rows.saturating_add(1);
+        self.last = None;
+    }
+
+    /// The items, and the key of the last row of the part that it broke off in, if it had one there.
+    pub(super) fn broken_off(self) -> (Vec<T>, Option<K>) {
+        (self.items, self.last)
+    }
+
     /// `more`: there is at least one row that was not examined.
     pub(super) fn page(self, more: bool) -> Page<T, K> {
         Page {
@@ -67,14 +88,23 @@ impl State {
     }
 
     /// Tenants by name.
-    pub fn tenants(&self, after: Option<&Name>, limit: usize) -> Page<TenantView, Name> {
+    pub fn tenants(
+        &self,
+        filter: &TenantFilter,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Page<TenantView, Name> {
         let mut pager = Pager::new(limit);
         let mut ids = self.tenants_after(after);
         let more = loop {
             match ids.next() {
                 None => break false,
                 Some(_) if pager.is_full() => break true,
-                Some(id) => pager.row(self.tenant_name(id).clone(), Some(self.tenant_view(id))),
+                Some(id) => {
+                    let spec = &self.tables.tenant(id).spec;
+                    let passes = filter.labels.matches_labels(&spec.labels);
+                    pager.row(spec.name.clone(), passes.then(|| self.tenant_view(id)));
+                }
             }
         };
         pager.page(more)
@@ -106,27 +136,38 @@ impl State {
         after: Option<&Name>,
         limit: usize,
     ) -> Result<Page<PoolView, Name>, Rejection> {
-        let mut pager = Pager::new(limit);
         let tenant = self.tenant_find(tenant)?;
-        let mut ids: Box<dyn Iterator<Item = PoolId>> = match self.few_owned_pools(tenant, filter) {
+        let mut pager = Pager::new(limit);
+        let flow = self.pools_of(tenant, Sight::Tenant, filter, after, &mut pager);
+        Ok(pager.page(flow.is_break()))
+    }
+
+    /// Adds a tenant's pools after a name; breaks off when the page is full.
+    pub(super) fn pools_of(
+        &self,
+        tenant: TenantId,
+        sight: Sight,
+        filter: &PoolFilter,
+        after: Option<&Name>,
+        pager: &mut Pager<PoolView, Name>,
+    ) -> ControlFlow<()> {
+        let ids: Box<dyn Iterator<Item = PoolId>> = match self.few_owned_pools(tenant, filter) {
             Some(few) => Box::new(few.into_iter().filter(move |id| {
                 let name = &self.tables.pool(*id).spec.name;
                 after.is_none_or(|after| name > after)
             })),
             None => Box::new(self.pools_after(tenant, after)),
         };
-        let more = loop {
-            match ids.next() {
-                None => break false,
-                Some(_) if pager.is_full() => break true,
-                Some(id) => {
-                    let pool = self.tables.pool(id);
-                    let item = self.pool_passes(pool, filter).then(|| self.pool_view(id));
-                    pager.row(pool.spec.name.clone(), item);
-                }
+        for id in ids {
+            if pager.is_full() {
+                return ControlFlow::Break(());
             }
-        };
-        Ok(pager.page(more))
+            let pool = self.tables.pool(id);
+            let passes = self.pool_passes(id, pool, sight, filter);
+            let item = passes.then(|| self.pool_view(id));
+            pager.row(pool.spec.name.clone(), item);
+        }
+        ControlFlow::Continue(())
     }
 
     pub(super) fn pools_after(
@@ -139,41 +180,17 @@ impl State {
         ids.take_while(move |id| self.tables.pool(*id).tenant == tenant)
     }
 
-    /// Pools of all tenants, by name of the tenant and of the pool.
-    pub fn pools_everywhere(
-        &self,
-        after: Option<&(Name, Name)>,
-        limit: usize,
-    ) -> Page<PoolView, (Name, Name)> {
-        let mut pager = Pager::new(limit);
-        let (tenant, pool) =
-            after.map_or((None, None), |(tenant, pool)| (Some(tenant), Some(pool)));
-        let there = tenant.and_then(|tenant| self.tenant_find(tenant).ok());
-        let rest_of_tenant = there.into_iter().flat_map(|id| self.pools_after(id, pool));
-        let mut ids = rest_of_tenant.chain(
-            self.tenants_after(tenant)
-                .flat_map(|id| self.pools_after(id, None)),
-        );
-        let more = loop {
-            match ids.next() {
-                None => break false,
-                Some(_) if pager.is_full() => break true,
-                Some(id) => pager.row(self.pool_names(id), Some(self.pool_view(id))),
-            }
-        };
-        pager.page(more)
-    }
-
-    fn pool_passes(&self, pool: &Pool, filter: &PoolFilter) -> bool {
+    fn pool_passes(&self, id: PoolId, pool: &Pool, sight: Sight, filter: &PoolFilter) -> bool {
         let parent = pool
             .parent
             .map(|(parent, _)| &*self.tables.pool(parent).spec)
-            .filter(|parent| parent.tenant == pool.spec.tenant)
+            .filter(|parent| sight == Sight::All || parent.tenant == pool.spec.tenant)
             .map(|parent| &parent.name);
         let owner = pool.spec.owner.as_ref();
         passes(filter.parent.as_ref(), |name| parent == Some(name))
             && passes(filter.space.as_ref(), |space| pool.space == *space)
             && passes(filter.family, |family| pool.family == family)
+            && passes(filter.phase, |phase| self.pool_phase(id) == phase)
             && owner_passes(owner, filter.owner.as_ref(), filter.owner_prefix.as_ref())
             && passes(filter.within, |within| {
                 pool.blocks.iter().any(|block| within.contains(block.cidr))
@@ -184,6 +201,14 @@ impl State {
                     .any(|block| block.cidr.contains_address(address))
             })
             && filter.labels.matches_labels(&pool.spec.labels)
+    }
+
+    fn pool_phase(&self, id: PoolId) -> PoolPhase {
+        let exhausted = self.tables.contents.get(id);
+        PoolPhase::of(
+            self.tables.pool(id).draining_since_ms,
+            exhausted.and_then(|content| content.exhausted_since_ms),
+        )
     }
 
     /// One claim.
@@ -210,39 +235,51 @@ impl State {
         limit: usize,
     ) -> Result<Page<ClaimView, Name>, Rejection> {
         let tenant = self.tenant_find(tenant)?;
+        let mut pager = Pager::new(limit);
+        let flow = self.claims_of(tenant, Sight::Tenant, filter, after, &mut pager);
+        Ok(pager.page(flow.is_break()))
+    }
+
+    /// Adds a tenant's claims after a name; breaks off when the page is full.
+    pub(super) fn claims_of(
+        &self,
+        tenant: TenantId,
+        sight: Sight,
+        filter: &ClaimFilter,
+        after: Option<&Name>,
+        pager: &mut Pager<ClaimView, Name>,
+    ) -> ControlFlow<()> {
         let key = Key::text(u64::from(tenant), after.map_or("", Name::as_str));
-        let mut ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned_claims(tenant, filter)
-        {
+        let ids: Box<dyn Iterator<Item = HoldId>> = match self.few_owned_claims(tenant, filter) {
             Some(few) => Box::new(few.into_iter().filter(move |id| {
                 let name = self.tables.hold(*id).claim().map(|claim| &claim.name);
                 after.is_none_or(|after| name > Some(after))
             })),
             None => Box::new(self.index.claim_names.after(key, self.tables.claim_keys())),
         };
-        let mut pager = Pager::new(limit);
-        let more = loop {
-            let Some(id) = ids.next() else { break false };
+        for id in ids {
             let hold = self.tables.hold(id);
             let claim = hold.claim().expect("the index of claims leads to claims");
             if claim.tenant != tenant {
-                break false;
+                break;
             }
             if pager.is_full() {
-                break true;
+                return ControlFlow::Break(());
             }
             let item = self
-                .claim_passes(hold, claim, filter)
+                .claim_passes(hold, claim, sight, filter)
                 .then(|| self.claim_view(hold, claim));
             pager.row(claim.name.clone(), item);
-        };
-        Ok(pager.page(more))
+        }
+        ControlFlow::Continue(())
     }
 
-    fn claim_passes(&self, hold: &Hold, claim: &Claim, filter: &ClaimFilter) -> bool {
+    fn claim_passes(&self, hold: &Hold, claim: &Claim, sight: Sight, filter: &ClaimFilter) -> bool {
         let pool = self.tables.pool(hold.pool);
         passes(filter.pool.as_ref(), |name| {
-            pool.spec.name == *name && pool.tenant == claim.tenant
-        }) && passes(filter.space.as_ref(), |space| pool.space == *space)
+            pool.spec.name == *name && (sight == Sight::All || pool.tenant == claim.tenant)
+        }) && passes(filter.purpose, |purpose| hold.purpose() == purpose)
+            && passes(filter.space.as_ref(), |space| pool.space == *space)
             && passes(filter.phase, |phase| hold.phase == phase)
             && block_passes(hold.block, filter.family, filter.within, filter.contains)
             && owner_passes(
@@ -255,199 +292,13 @@ impl State {
             })
             && filter.labels.matches(|key| claim.label(key))
     }
-
-    /// What is held from a tenant's pools, by name of the pool and address, and then what it holds of
-    /// other tenants' pools, by address.
-    ///
-    /// # Errors
-    /// [`Rejection::TenantNotFound`].
-    pub fn allocations(
-        &self,
-        tenant: &Name,
-        filter: &AllocationFilter,
-        after: Option<&AllocationKey>,
-        limit: usize,
-    ) -> Result<Page<AllocationView, AllocationKey>, Rejection> {
-        let tenant = self.tenant_find(tenant)?;
-        let mut pager = Pager::new(limit);
-        if let Some(few) = self.few_owned_allocations(tenant, filter, after) {
-            let mut few = few.into_iter();
-            let more = loop {
-                let Some(id) = few.next() else { break false };
-                if pager.is_full() {
-                    break true;
-                }
-                let hold = self.tables.hold(id);
-                let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
-                    && self.allocation_passes(tenant, hold, filter);
-                let item = passes.then(|| self.allocation_view(id));
-                pager.row(self.allocation_key(tenant, id), item);
-            };
-            return Ok(pager.page(more));
-        }
-        let own = match after {
-            None => None,
-            Some(AllocationKey::Own { pool, cidr }) => Some((pool, *cidr)),
-            Some(AllocationKey::Foreign { cidr, hold }) => {
-                return Ok(self.allocations_elsewhere(tenant, Some((*cidr, *hold)), filter, pager));
-            }
-        };
-        let begun = own.and_then(|(pool, cidr)| Some((self.pool_find(tenant, pool)?, Some(cidr))));
-        let rest = self
-            .pools_after(tenant, own.map(|(pool, _)| pool))
-            .map(|id| (id, None));
-        for (id, from) in begun.into_iter().chain(rest) {
-            let pool = self.tables.pool(id);
-            if !allocations_pool_passes(pool, filter) {
-                // A pool that is passed over is a row too; its key stands after all that it holds.
-                if pager.is_full() {
-                    return Ok(pager.page(true));
-                }
-                let end = Prefix::single(Address::from([u8::MAX; 16]));
-                pager.row(
-                    AllocationKey::Own {
-                        pool: pool.spec.name.clone(),
-                        cidr: end,
-                    },
-                    None,
-                );
-                continue;
-            }
-            if self.allocations_of(id, from, filter, &mut pager).is_break() {
-                return Ok(pager.page(true));
-            }
-        }
-        Ok(self.allocations_elsewhere(tenant, None, filter, pager))
-    }
-
-    /// Ends a page with what a tenant holds of other tenants' pools.
-    fn allocations_elsewhere(
-        &self,
-        tenant: TenantId,
-        after: Option<(Prefix, HoldId)>,
-        filter: &AllocationFilter,
-        mut pager: Pager<AllocationView, AllocationKey>,
-    ) -> Page<AllocationView, AllocationKey> {
-        // A pool is told by its name among the tenant's own.
-        if filter.pool.is_some() {
-            return pager.page(false);
-        }
-        for (cidr, id) in self.index.foreign.after(tenant, after) {
-            if pager.is_full() {
-                return pager.page(true);
-            }
-            let hold = self.tables.hold(id);
-            let passes = allocations_pool_passes(self.tables.pool(hold.pool), filter)
-                && self.allocation_passes(tenant, hold, filter);
-            let item = passes.then(|| self.allocation_view(id));
-            pager.row(AllocationKey::Foreign { cidr, hold: id }, item);
-        }
-        pager.page(false)
-    }
-
-    /// Adds the holds of one pool after a block; breaks off when the page is full.
-    fn allocations_of(
-        &self,
-        pool: PoolId,
-        after: Option<Prefix>,
-        filter: &AllocationFilter,
-        pager: &mut Pager<AllocationView, AllocationKey>,
-    ) -> ControlFlow<()> {
-        let (tenant, name) = {
-            let pool = self.tables.pool(pool);
-            (pool.tenant, &pool.spec.name)
-        };
-        for trie in &self.pool_index(pool).tries {
-            trie.holds_from(&self.index.nodes, after.map(Prefix::first), &mut |id| {
-                let hold = self.tables.hold(id);
-                if after.is_some_and(|after| hold.block <= after) {
-                    return ControlFlow::Continue(());
-                }
-                if pager.is_full() {
-                    return ControlFlow::Break(());
-                }
-                let item = self
-                    .allocation_passes(tenant, hold, filter)
-                    .then(|| self.allocation_view(id));
-                pager.row(
-                    AllocationKey::Own {
-                        pool: name.clone(),
-                        cidr: hold.block,
-                    },
-                    item,
-                );
-                ControlFlow::Continue(())
-            })?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Whether an allocation is one of those that are wanted. Owner and labels are the holder's own
-    /// affair: another tenant finds nothing by them.
-    fn allocation_passes(&self, viewer: TenantId, hold: &Hold, filter: &AllocationFilter) -> bool {
-        let child = match &hold.holder {
-            Holder::Child { pool } => Some(self.tables.pool(*pool)),
-            Holder::Claim(_) | Holder::Reservation { .. } => None,
-        };
-        let child = child
-            .filter(|child| child.tenant == viewer)
-            .map(|child| &*child.spec);
-        let claim = hold.claim().filter(|claim| claim.tenant == viewer);
-        let owner = claim
-            .and_then(Claim::owner)
-            .or_else(|| child.and_then(|child| child.owner.as_ref()));
-        let label = |key: &str| match (claim, child) {
-            (Some(claim), _) => claim.label(key),
-            (None, Some(child)) => child.labels.get(key).map(|value| &**value),
-            (None, None) => None,
-        };
-        passes(filter.purpose, |purpose| hold.purpose() == purpose)
-            && passes(filter.phase, |phase| hold.phase == phase)
-            && block_passes(hold.block, None, filter.within, filter.contains)
-            && owner_passes(owner, filter.owner.as_ref(), filter.owner_prefix.as_ref())
-            && passes(filter.allocated_before_ms, |before| {
-                hold.allocated_at_ms < before
-            })
-            && filter.labels.matches(label)
-    }
-
-    /// The allocation of exactly that block: where it is held on several levels (a claim of a whole
-    /// child pool), the innermost.
-    ///
-    /// # Errors
-    /// [`Rejection::TenantNotFound`], [`Rejection::AllocationNotFound`].
-    pub fn allocation(
-        &self,
-        tenant: &Name,
-        space: &Name,
-        cidr: Prefix,
-    ) -> Result<AllocationView, Rejection> {
-        let id = self.tenant_find(tenant)?;
-        let exact = self.chains(id, space, cidr).find_map(|(_, holds)| {
-            let is_exact = |hold: &HoldId| self.tables.hold(*hold).block == cidr;
-            holds.into_iter().rev().find(is_exact)
-        });
-        exact
-            .map(|hold: HoldId| self.allocation_view(hold))
-            .ok_or_else(|| Rejection::AllocationNotFound {
-                tenant: tenant.clone(),
-                space: space.clone(),
-                cidr,
-            })
-    }
 }
 
-fn allocations_pool_passes(pool: &Pool, filter: &AllocationFilter) -> bool {
-    passes(filter.pool.as_ref(), |name| pool.spec.name == *name)
-        && passes(filter.space.as_ref(), |space| pool.space == *space)
-        && passes(filter.family, |family| pool.family == family)
-}
-
-fn passes<T>(wanted: Option<T>, test: impl FnOnce(T) -> bool) -> bool {
+pub(super) fn passes<T>(wanted: Option<T>, test: impl FnOnce(T) -> bool) -> bool {
     wanted.is_none_or(test)
 }
 
-fn block_passes(
+pub(super) fn block_passes(
     block: Prefix,
     family: Option<Family>,
     within: Option<Prefix>,
@@ -458,7 +309,11 @@ fn block_passes(
         && passes(contains, |address| block.contains_address(address))
 }
 
-fn owner_passes(owner: Option<&Owner>, exact: Option<&Owner>, prefix: Option<&Owner>) -> bool {
+pub(super) fn owner_passes(
+    owner: Option<&Owner>,
+    exact: Option<&Owner>,
+    prefix: Option<&Owner>,
+) -> bool {
     passes(exact, |exact| owner == Some(exact))
         && passes(prefix, |prefix| {
             owner.is_some_and(|owner| prefix.covers(owner))

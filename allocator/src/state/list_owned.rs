@@ -11,7 +11,7 @@ use crate::owners::OwnerMatch;
 use crate::record::{HoldId, PoolId, TenantId};
 
 use super::State;
-use super::list::LIST_ROWS_MAX;
+use super::list::{LIST_ROWS_MAX, Sight};
 
 /// The owners that a filter names.
 fn owners(owner: Option<&Owner>, prefix: Option<&Owner>) -> Option<OwnerMatch> {
@@ -61,6 +61,7 @@ impl State {
     pub(super) fn few_owned_allocations(
         &self,
         tenant: TenantId,
+        sight: Sight,
         filter: &AllocationFilter,
         after: Option<&AllocationKey>,
     ) -> Option<Vec<HoldId>> {
@@ -75,8 +76,9 @@ impl State {
         let key = |id: &HoldId| self.allocation_key(tenant, *id);
         ids.retain(|id| {
             let key = key(id);
-            // A pool is told by its name among the tenant's own.
-            let told = filter.pool.is_none() || matches!(key, AllocationKey::Own { .. });
+            let told = sight == Sight::All
+                || filter.pool.is_none()
+                || matches!(key, AllocationKey::Own { .. });
             told && after.is_none_or(|after| key > *after)
         });
         ids.sort_by_cached_key(key);

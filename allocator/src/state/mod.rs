@@ -49,6 +49,8 @@ mod layout;
 mod life;
 mod life_index;
 mod list;
+mod list_allocations;
+mod list_everywhere;
 mod list_owned;
 mod lookup;
 mod map;

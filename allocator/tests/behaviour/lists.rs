@@ -3,6 +3,7 @@
 use allocator::answer::Rejection;
 use allocator::filter::{
     AllocationFilter, AllocationKey, ClaimFilter, LabelRequirement, LabelSelector, PoolFilter,
+    TenantFilter,
 };
 use allocator::name::Name;
 use allocator::prefix::Family;
@@ -277,7 +278,8 @@ fn pools_are_listed_by_name_and_filtered() {
     let mut after = None;
     let mut found = Vec::new();
     loop {
-        let page = harness.state.pools_everywhere(after.as_ref(), 1);
+        let filter = PoolFilter::default();
+        let page = harness.state.pools_everywhere(&filter, after.as_ref(), 1);
         found.extend(
             page.items
                 .iter()
@@ -289,12 +291,14 @@ fn pools_are_listed_by_name_and_filtered() {
         }
     }
     assert_eq!(found, ["acme/kid", "acme/p", "acme/six", "zoo/animals"]);
-    let page = harness.state.tenants(None, 1);
+    let page = harness.state.tenants(&TenantFilter::default(), None, 1);
     assert_eq!(
         (page.items[0].spec.name.as_str(), page.next),
         ("acme", Some(name("acme")))
     );
-    let page = harness.state.tenants(Some(&name("acme")), 1);
+    let page = harness
+        .state
+        .tenants(&TenantFilter::default(), Some(&name("acme")), 1);
     assert_eq!((page.items[0].spec.name.as_str(), page.next), ("zoo", None));
     assert_eq!(harness.state.tenant(&name("acme")).unwrap().usage.claims, 4);
 }

@@ -1,6 +1,8 @@
 //! What the allocator does, from outside.
 
 #[cfg(test)]
+mod all_tenants;
+#[cfg(test)]
 mod cascade;
 #[cfg(test)]
 mod durable;

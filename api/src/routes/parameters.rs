@@ -106,7 +106,11 @@ const LABEL_SELECTOR: Parameter = query(
     "Requirements on the labels, all of which must hold: `app=web,tier!=db,zone in (a,b),gpu,!old`.",
 );
 const SPACE: Parameter = query("space", Values::Text, "Of this routing domain.");
-const POOL: Parameter = query("pool", Values::Text, "From this pool of the tenant.");
+const POOL: Parameter = query(
+    "pool",
+    Values::Text,
+    "From this pool of the tenant; in a list over all tenants, from pools of this name.",
+);
 const FAMILY: Parameter = query(
     "family",
     Values::Words(&["IPv4", "IPv6"]),
@@ -135,14 +139,20 @@ const ALLOCATED_BEFORE: Parameter = query(
     "Given before this time (RFC 3339).",
 );
 
+pub(super) const TENANT_FILTERS: &[Parameter] = &[LABEL_SELECTOR];
 pub(super) const POOL_FILTERS: &[Parameter] = &[
     query(
         "parent",
         Values::Text,
-        "Children of this pool of the tenant.",
+        "Children of this pool of the tenant; in a list over all tenants, of pools of this name.",
     ),
     SPACE,
     FAMILY,
+    query(
+        "phase",
+        Values::Words(&["Ready", "Draining", "Exhausted"]),
+        "In this phase.",
+    ),
     OWNER,
     OWNER_PREFIX,
     WITHIN,
@@ -153,6 +163,11 @@ pub(super) const CLAIM_FILTERS: &[Parameter] = &[
     POOL,
     SPACE,
     FAMILY,
+    query(
+        "purpose",
+        Values::Words(&["Claim", "Reservation"]),
+        "For this purpose.",
+    ),
     PHASE,
     OWNER,
     OWNER_PREFIX,

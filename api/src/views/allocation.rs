@@ -36,7 +36,8 @@ pub struct Allocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub child: Option<Name>,
-    /// The holder's tenant, where it is another one; its name and owner are not shown then.
+    /// The holder's tenant: in a list over all tenants, and where it is another one, whose name and
+    /// owner are not shown then. Of what is withheld, the pool's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub tenant: Option<Name>,
@@ -72,16 +73,16 @@ impl Allocation {
     /// As `viewer` may see it.
     pub fn of(view: &AllocationView, viewer: Viewer<'_>) -> Self {
         let holder = view.claim.as_ref().or(view.child.as_ref());
-        let hidden = holder
-            .map(|(tenant, _)| tenant)
-            .filter(|tenant| !viewer.sees(tenant));
+        let holder = holder.map(|(tenant, _)| tenant);
+        let hidden = holder.filter(|tenant| !viewer.sees(tenant));
+        let whose = holder.unwrap_or(&view.tenant);
         let name_in = |holder: &Option<(Name, Name)>| match hidden {
             None => holder.as_ref().map(|(_, name)| name.clone()),
             Some(_) => None,
         };
-        let own = match viewer {
-            Viewer::Admin => &view.tenant,
-            Viewer::Tenant(own) => own,
+        let (own, told) = match viewer {
+            Viewer::Admin => (whose, Some(whose)),
+            Viewer::Tenant(own) => (own, hidden),
         };
         Self {
             cidr: Cidr(view.cidr),
@@ -91,7 +92,7 @@ impl Allocation {
             purpose: view.purpose,
             claim: name_in(&view.claim),
             child: name_in(&view.child),
-            tenant: hidden.cloned(),
+            tenant: told.cloned(),
             reason: view.reason.clone(),
             owner: if hidden.is_none() {
                 view.owner.clone()

@@ -21,6 +21,10 @@ pub struct Claim {
     /// Its name.
     #[schema(schema_with = crate::scalar::name_schema)]
     pub name: Name,
+    /// Whose it is, in a list over all tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub tenant: Option<Name>,
     /// The pool that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolRef>,
@@ -135,11 +139,22 @@ pub struct ClaimStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl Claim {
+    /// As it stands in a list over all tenants.
+    pub fn with_tenant(view: &ClaimView) -> Self {
+        Self {
+            tenant: Some(view.spec.tenant.clone()),
+            ..Self::from(view)
+        }
+    }
+}
+
 impl From<&ClaimView> for Claim {
     fn from(view: &ClaimView) -> Self {
         let spec = &view.spec;
         Self {
             name: spec.name.clone(),
+            tenant: None,
             pool: spec.pool().map(PoolRef::from),
             pool_selector: match &spec.from {
                 ClaimFrom::Pool(_) => None,

@@ -36,7 +36,7 @@ pub use history::{Holding, HoldingReason};
 pub use lookup::{Lookup, PoolTree, TreeNode};
 pub use map::{PoolMap, Run, RunState};
 pub use owners::OwnerReleased;
-pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolPhase, PoolStatus, ResolvedCidr};
+pub use pool::{Blocks, Capacity, ClaimCounts, Pool, PoolStatus, ResolvedCidr};
 pub use reconcile::{Reconciled, ReleasedHolding, Suspect};
 pub use settings::Settings;
 pub use tenant::{Quota, Tenant, TenantStatus, Usage};

@@ -1,16 +1,15 @@
 //! Pools as shown.
 
-use std::fmt;
-
 use allocator::command::{
     self, ChildBlock, Gateway, PRIORITY_DEFAULT, PoolSource, Sharing, Strategy,
 };
 use allocator::life::ReclaimPolicy;
 use allocator::name::{Name, Owner};
 use allocator::prefix::{Address, Family};
-use allocator::view::{self, PoolView};
+use allocator::view::{self, PoolPhase, PoolView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 use super::Condition;
 use crate::fields::{Exclusion, Labels, PoolCidr, PoolRef};
@@ -24,6 +23,10 @@ pub struct Pool {
     /// Its name.
     #[schema(schema_with = crate::scalar::name_schema)]
     pub name: Name,
+    /// Whose it is, in a list over all tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub tenant: Option<Name>,
     /// The routing domain of a root pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -130,7 +133,9 @@ pub struct Pool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolStatus {
-    /// Whether claims can be served.
+    /// Whether it can serve claims: it can, it hands out nothing new, or no block of its default length
+    /// is free (where it has none: no address).
+    #[schema(schema_with = phase_schema)]
     pub phase: PoolPhase,
     /// The blocks that it has.
     #[serde(rename = "allocatedCIDRs")]
@@ -196,27 +201,6 @@ pub struct PoolStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Whether a pool can serve claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum PoolPhase {
-    /// It can.
-    Ready,
-    /// It hands out nothing new.
-    Draining,
-    /// No block of its default length is free (where it has none: no address).
-    Exhausted,
-}
-
-impl fmt::Display for PoolPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ready => "Ready",
-            Self::Draining => "Draining",
-            Self::Exhausted => "Exhausted",
-        })
-    }
-}
-
 /// One block of a pool with what its holders configure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -273,6 +257,16 @@ pub struct ClaimCounts {
     pub released: u64,
 }
 
+impl Pool {
+    /// As it stands in a list over all tenants.
+    pub fn with_tenant(view: &PoolView) -> Self {
+        Self {
+            tenant: Some(view.spec.tenant.clone()),
+            ..Self::from(view)
+        }
+    }
+}
+
 impl From<&PoolView> for Pool {
     fn from(view: &PoolView) -> Self {
         let spec = &view.spec;
@@ -294,6 +288,7 @@ impl From<&PoolView> for Pool {
         };
         Self {
             name: spec.name.clone(),
+            tenant: None,
             space,
             cidrs,
             family: spec.family,
@@ -333,11 +328,7 @@ impl From<&PoolView> for Pool {
 impl From<&PoolView> for PoolStatus {
     fn from(view: &PoolView) -> Self {
         Self {
-            phase: match (view.draining_since_ms, view.exhausted_since_ms) {
-                (Some(_), _) => PoolPhase::Draining,
-                (None, Some(_)) => PoolPhase::Exhausted,
-                (None, None) => PoolPhase::Ready,
-            },
+            phase: PoolPhase::of(view.draining_since_ms, view.exhausted_since_ms),
             allocated_cidrs: view.cidrs.iter().map(|one| Cidr(one.cidr)).collect(),
             cidrs: view.cidrs.iter().map(ResolvedCidr::from).collect(),
             space: view.space.clone(),
@@ -372,6 +363,11 @@ impl From<&PoolView> for PoolStatus {
             conditions: conditions(view),
         }
     }
+}
+
+/// Schema of [`PoolPhase`], which the allocator owns.
+fn phase_schema() -> Object {
+    super::allocation::words(&["Ready", "Draining", "Exhausted"])
 }
 
 fn sharing_texts(sharing: &Sharing) -> Vec<String> {

@@ -7,7 +7,7 @@ mod samples;
 mod watch;
 
 use allocator::count::Count;
-use allocator::view::{LookupView, Phase};
+use allocator::view::{LookupView, Phase, Purpose};
 use api::problem::Viewer;
 use api::requests::{PoolCreate, TenantCreate};
 use api::scalar::{Decimal, Hex128};
@@ -111,6 +111,33 @@ fn a_claim() {
               }
             }"#]],
     );
+}
+
+#[test]
+fn in_a_list_over_all_tenants_each_names_its_own() {
+    let whose = |document: serde_json::Value| document["tenant"].clone();
+    let shown = |view: &_| serde_json::to_value(views::Claim::with_tenant(view)).unwrap();
+    assert_eq!(whose(shown(&claim())), "acme");
+    let pool = serde_json::to_value(views::Pool::with_tenant(&root())).unwrap();
+    assert_eq!(whose(pool), "acme");
+    let held = |view: &_| serde_json::to_value(views::Allocation::of(view, Viewer::Admin)).unwrap();
+    assert_eq!(whose(held(&allocation())), "acme");
+    let mut guest = allocation();
+    guest.claim = Some((name("umbrella"), name("open")));
+    let guest = held(&guest);
+    assert_eq!(guest["claim"], "open");
+    assert_eq!(guest["owner"], "node-7/eth0");
+    assert_eq!(
+        guest["pool"],
+        serde_json::json!({"tenant": "acme", "name": "p"})
+    );
+    assert_eq!(whose(guest), "umbrella");
+    let mut withheld = allocation();
+    (withheld.claim, withheld.purpose) = (None, Purpose::Reservation);
+    assert_eq!(whose(held(&withheld)), "acme");
+    let other = name("umbrella");
+    let seen = views::Allocation::of(&withheld, Viewer::Tenant(&other));
+    assert_eq!(seen.tenant, None, "of what is withheld nobody else is told");
 }
 
 #[test]

@@ -23,6 +23,18 @@ impl Client {
             .await
     }
 
+    /// Lists what is held in all tenants' pools, each block once, by its holder's tenant.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn allocation_list_all(
+        &self,
+        filter: &Filter,
+    ) -> Result<Answer<List<Allocation>>, Error> {
+        self.read(filter.apply(Request::get("/v1/allocations".to_owned())))
+            .await
+    }
+
     /// Shows the allocation of exactly that block; in space `default` where none is given.
     ///
     /// # Errors

@@ -38,6 +38,15 @@ impl Client {
             .await
     }
 
+    /// Lists the claims of all tenants, by tenant and name.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn claim_list_all(&self, filter: &Filter) -> Result<Answer<List<Claim>>, Error> {
+        self.read(filter.apply(Request::get("/v1/claims".to_owned())))
+            .await
+    }
+
     /// Shows a claim.
     ///
     /// # Errors

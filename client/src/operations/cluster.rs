@@ -30,7 +30,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn member_add(&self, id: u64, member: &MemberAdd) -> Result<Answer<Cluster>, Error> {
-        self.call(Request::post(format!("/v1/cluster/members/{id}"), Safety::Once).json(member)?)
+        self.mutate(Request::post(format!("/v1/cluster/members/{id}"), Safety::Once).json(member)?)
             .await
     }
 
@@ -39,7 +39,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn member_promote(&self, id: u64) -> Result<Answer<Cluster>, Error> {
-        self.call(Request::post(
+        self.mutate(Request::post(
             format!("/v1/cluster/members/{id}/promote"),
             Safety::Once,
         ))
@@ -51,7 +51,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn member_remove(&self, id: u64) -> Result<Answer<Cluster>, Error> {
-        self.call(Request::delete(
+        self.mutate(Request::delete(
             format!("/v1/cluster/members/{id}"),
             Safety::Once,
         ))

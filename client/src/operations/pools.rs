@@ -40,6 +40,15 @@ impl Client {
             .await
     }
 
+    /// Lists the pools of all tenants, by tenant and name.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pool_list_all(&self, filter: &Filter) -> Result<Answer<List<Pool>>, Error> {
+        self.read(filter.apply(Request::get("/v1/pools".to_owned())))
+            .await
+    }
+
     /// Shows a pool.
     ///
     /// # Errors

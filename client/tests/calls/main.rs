@@ -363,18 +363,21 @@ async fn every_operation_asks_for_its_own_path() {
         client.tenant_delete(&acme);
         client.pool_create(&acme, &PoolCreate::default());
         client.pool_list(&acme, &filter);
+        client.pool_list_all(&filter);
         client.pool_show(&acme, &p);
         client.pool_delete(&acme, &p, None);
         client.pool_free(&acme, &p, free);
         client.pool_tree(&acme, &p);
         client.claim_create(&acme, &unnamed());
         client.claim_list(&acme, &Filter::new());
+        client.claim_list_all(&Filter::new());
         client.claim_show(&acme, &c);
         client.claim_release(&acme, &c, 5);
         client.claim_confirm(&acme, &c, &ClaimConfirm::default());
         client.claim_renew(&acme, &c, &ClaimRenew::default());
         client.batch_apply(&acme, &Batch::default());
         client.allocation_list(&acme, &Filter::new());
+        client.allocation_list_all(&Filter::new());
         client.allocation_show(&acme, block, Some(&name("blue")));
         client.allocation_reclaim(&acme, &AllocationReclaim::default());
         client.lookup_show(&acme, block, None);
@@ -383,6 +386,9 @@ async fn every_operation_asks_for_its_own_path() {
         client.member_add(4, &member);
         client.member_promote(4);
         client.member_remove(4);
+        client.with_dry_run().member_add(4, &member);
+        client.with_dry_run().member_promote(4);
+        client.with_dry_run().member_remove(4);
     }
     let expected = [
         "POST /v1/tenants",
@@ -391,18 +397,21 @@ async fn every_operation_asks_for_its_own_path() {
         "DELETE /v1/tenants/acme",
         "POST /v1/tenants/acme/pools",
         "GET /v1/tenants/acme/pools?owner=a%2Fb%26c&limit=7&pageToken=1.a.b",
+        "GET /v1/pools?owner=a%2Fb%26c&limit=7&pageToken=1.a.b",
         "GET /v1/tenants/acme/pools/p",
         "DELETE /v1/tenants/acme/pools/p",
         "GET /v1/tenants/acme/pools/p/free?prefixLength=24&limit=3&count=true",
         "GET /v1/tenants/acme/pools/p/tree",
         "POST /v1/tenants/acme/claims",
         "GET /v1/tenants/acme/claims",
+        "GET /v1/claims",
         "GET /v1/tenants/acme/claims/c",
         "DELETE /v1/tenants/acme/claims/c?generation=5",
         "POST /v1/tenants/acme/claims/c/confirm",
         "POST /v1/tenants/acme/claims/c/renew",
         "POST /v1/tenants/acme/batch",
         "GET /v1/tenants/acme/allocations",
+        "GET /v1/allocations",
         "GET /v1/tenants/acme/allocations/10.0.0.0/24?space=blue",
         "POST /v1/tenants/acme/allocations/reclaim",
         "GET /v1/tenants/acme/lookup/10.0.0.0/24",
@@ -411,6 +420,9 @@ async fn every_operation_asks_for_its_own_path() {
         "POST /v1/cluster/members/4",
         "POST /v1/cluster/members/4/promote",
         "DELETE /v1/cluster/members/4",
+        "POST /v1/cluster/members/4?dryRun=true",
+        "POST /v1/cluster/members/4/promote?dryRun=true",
+        "DELETE /v1/cluster/members/4?dryRun=true",
     ];
     assert_eq!(node.lines(), expected);
     assert!(

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod cluster;
 mod edit;
 mod events;
 mod files;
 mod handout;
+mod lists;
 mod owner;
 mod reconcile;
 mod shared;
@@ -20,10 +22,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use shared::{block, name, pool_ref, pool_selector};
 
+pub(crate) use cluster::ClusterCommand;
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
 pub(crate) use events::{ClusterSettings, History, Watch};
 pub(crate) use files::{Apply, Export, ExportFormat, Exported, Import, Manifests, Source};
 pub(crate) use handout::{Handout, HandoutEdit};
+pub(crate) use lists::{AllocationList, ClaimList, ClaimPurpose, PoolList, PoolPhase, TenantList};
 pub(crate) use owner::{Cascade, OwnerCommand, OwnerRelease};
 pub(crate) use reconcile::Reconcile;
 pub(crate) use shared::{
@@ -154,7 +158,7 @@ pub(crate) enum TenantCommand {
     Create(TenantCreate),
     /// Lists the tenants
     #[command(visible_alias = "ls")]
-    List(Paging),
+    List(TenantList),
     /// Shows a tenant
     Show {
         /// Its name
@@ -210,15 +214,7 @@ pub(crate) enum PoolCommand {
     Create(Box<PoolCreate>),
     /// Lists the pools of the tenant
     #[command(visible_alias = "ls")]
-    List {
-        /// Children of this pool
-        #[arg(long, value_parser = name, value_name = "POOL")]
-        parent: Option<Name>,
-        #[command(flatten)]
-        narrow: Narrow,
-        #[command(flatten)]
-        paging: Paging,
-    },
+    List(PoolList),
     /// Shows a pool
     Show {
         /// Its name
@@ -380,18 +376,7 @@ pub(crate) enum ClaimCommand {
     Create(Box<ClaimCreate>),
     /// Lists the claims of the tenant
     #[command(visible_alias = "ls")]
-    List {
-        /// From this pool
-        #[arg(long, value_parser = name, value_name = "POOL")]
-        pool: Option<Name>,
-        /// In this phase
-        #[arg(long, value_enum)]
-        phase: Option<Phase>,
-        #[command(flatten)]
-        narrow: Narrow,
-        #[command(flatten)]
-        paging: Paging,
-    },
+    List(ClaimList),
     /// Shows a claim
     Show {
         /// Its name
@@ -492,21 +477,7 @@ pub(crate) struct ClaimRelease {
 pub(crate) enum AllocationCommand {
     /// Lists what is held from the tenant's pools
     #[command(visible_alias = "ls")]
-    List {
-        /// From this pool
-        #[arg(long, value_parser = name, value_name = "POOL")]
-        pool: Option<Name>,
-        /// For this purpose
-        #[arg(long, value_enum)]
-        purpose: Option<Purpose>,
-        /// In this phase
-        #[arg(long, value_enum)]
-        phase: Option<Phase>,
-        #[command(flatten)]
-        narrow: Narrow,
-        #[command(flatten)]
-        paging: Paging,
-    },
+    List(AllocationList),
     /// Frees a released block before its grace is over
     Reclaim {
         /// The block
@@ -529,45 +500,5 @@ pub(crate) enum AllocationCommand {
         /// The routing domain [default: default]
         #[arg(long, value_parser = name, value_name = "NAME")]
         space: Option<Name>,
-    },
-}
-
-/// `cluster …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum ClusterCommand {
-    /// Shows the members, the leader and how far each has come
-    Status,
-    /// Shows the settings that all nodes share, or edits those that are stated
-    Settings(ClusterSettings),
-    /// Adds a node as a learner
-    Add {
-        /// Its id
-        id: u64,
-        /// Where the other nodes reach its peer port
-        #[arg(long, value_name = "HOST:PORT")]
-        address: String,
-        /// Where clients reach it
-        #[arg(long, value_name = "URL")]
-        http_url: Option<String>,
-    },
-    /// Makes a voter of a learner that has caught up
-    Promote {
-        /// Its id
-        id: u64,
-    },
-    /// Removes a member
-    Remove {
-        /// Its id
-        id: u64,
-        /// Do not ask for the id
-        #[arg(long, short)]
-        yes: bool,
-    },
-    /// Compares the state of the nodes at one revision, one row for each endpoint; where only one is
-    /// given, for each member
-    Digest {
-        /// The revision; that of the first endpoint where absent
-        #[arg(long, value_name = "REVISION")]
-        revision: Option<u64>,
     },
 }

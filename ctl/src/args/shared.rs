@@ -71,7 +71,7 @@ pub(crate) struct DryRun {
 /// Whether to destroy it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Destroy {
-    /// Do not ask for the name
+    /// Do not ask for the name or id
     #[arg(long, short)]
     pub(crate) yes: bool,
     #[command(flatten)]

@@ -7,36 +7,19 @@ use api::views::Lookup;
 use client::Filter;
 
 use super::{Context, by};
-use crate::args::{AllocationCommand, Destroy, Phase, Purpose};
+use crate::args::{AllocationCommand, AllocationList, Destroy, Phase, Purpose};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::printable;
 
 pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result<(), Failure> {
-    let tenant = context.tenant()?;
     match command {
-        AllocationCommand::List {
-            pool,
-            purpose,
-            phase,
-            narrow,
-            paging,
-        } => {
-            let filter = by(narrow.filter(), "pool", pool.as_ref().map(Name::as_str));
-            let filter = by(filter, "purpose", purpose.map(Purpose::word));
-            let filter = by(filter, "phase", phase.map(Phase::word));
-            let page = |filter: Filter| async move {
-                context.client.allocation_list(tenant, &filter).await
-            };
-            context.list(filter, &paging, page).await
+        AllocationCommand::List(asked) => list(context, asked).await,
+        AllocationCommand::Show { cidr, space } => {
+            let (client, tenant) = (&context.client, context.tenant()?);
+            let shown = client.allocation_show(tenant, cidr, space.as_ref());
+            context.output.one(&shown.await?.body)
         }
-        AllocationCommand::Show { cidr, space } => context.output.one(
-            &context
-                .client
-                .allocation_show(tenant, cidr, space.as_ref())
-                .await?
-                .body,
-        ),
         AllocationCommand::Reclaim {
             cidr,
             space,
@@ -44,6 +27,22 @@ pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result
             destroy,
         } => reclaim(context, cidr, space.as_ref(), generation, destroy).await,
     }
+}
+
+async fn list(context: &Context, asked: AllocationList) -> Result<(), Failure> {
+    let pool = asked.pool.as_ref().map(Name::as_str);
+    let filter = by(asked.narrow.filter(), "pool", pool);
+    let filter = by(filter, "purpose", asked.purpose.map(Purpose::word));
+    let filter = by(filter, "phase", asked.phase.map(Phase::word));
+    let filter = by(filter, "allocatedBefore", asked.allocated_before);
+    let client = &context.client;
+    if asked.all_tenants {
+        let page = |filter: Filter| async move { client.allocation_list_all(&filter).await };
+        return context.list_all(filter, &asked.paging, page).await;
+    }
+    let tenant = context.tenant()?;
+    let page = |filter: Filter| async move { client.allocation_list(tenant, &filter).await };
+    context.list(filter, &asked.paging, page).await
 }
 
 /// Frees a released block. Without a generation it is looked up first, and whose it was is told before

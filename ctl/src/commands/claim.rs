@@ -11,12 +11,15 @@ use client::{Answer, Filter};
 use rand::Rng;
 
 use super::{Context, by, collect};
-use crate::args::{ClaimCommand, ClaimCreate, ClaimRelease, Phase};
+use crate::args::{self, ClaimCommand, ClaimCreate, ClaimList, ClaimRelease, Phase};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), Failure> {
+    if let ClaimCommand::List(asked) = command {
+        return list(context, asked).await;
+    }
     let tenant = context.tenant()?;
     match command {
         ClaimCommand::Create(create) => {
@@ -32,18 +35,7 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             }
             context.created("claim", &answer?, create.dry_run)
         }
-        ClaimCommand::List {
-            pool,
-            phase,
-            narrow,
-            paging,
-        } => {
-            let filter = by(narrow.filter(), "pool", pool.as_ref().map(Name::as_str));
-            let filter = by(filter, "phase", phase.map(Phase::word));
-            let page =
-                |filter: Filter| async move { context.client.claim_list(tenant, &filter).await };
-            context.list(filter, &paging, page).await
-        }
+        ClaimCommand::List(_) => unreachable!("it was done above"),
         ClaimCommand::Show { name } => context
             .output
             .one(&context.client.claim_show(tenant, &name).await?.body),
@@ -72,6 +64,26 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             None => release_named(context, tenant, &release).await,
         },
     }
+}
+
+async fn list(context: &Context, asked: ClaimList) -> Result<(), Failure> {
+    let pool = asked.pool.as_ref().map(Name::as_str);
+    let filter = by(asked.narrow.filter(), "pool", pool);
+    let filter = by(
+        filter,
+        "purpose",
+        asked.purpose.map(args::ClaimPurpose::word),
+    );
+    let filter = by(filter, "phase", asked.phase.map(Phase::word));
+    let filter = by(filter, "allocatedBefore", asked.allocated_before);
+    let client = &context.client;
+    if asked.all_tenants {
+        let page = |filter: Filter| async move { client.claim_list_all(&filter).await };
+        return context.list_all(filter, &asked.paging, page).await;
+    }
+    let tenant = context.tenant()?;
+    let page = |filter: Filter| async move { client.claim_list(tenant, &filter).await };
+    context.list(filter, &asked.paging, page).await
 }
 
 /// A claim without a name is given one here, so that it can be told when the outcome is not known.

@@ -6,7 +6,7 @@ use api::views::{Cluster, Digest, Member};
 use serde::Serialize;
 
 use super::Context;
-use crate::args::ClusterCommand;
+use crate::args::{ClusterCommand, DryRun};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{self, Column, Row, age, column, table, wide_column};
@@ -18,35 +18,43 @@ pub(super) async fn run(context: &Context, command: ClusterCommand) -> Result<()
             id,
             address,
             http_url,
+            dry_run,
         } => {
-            let cluster = context
-                .client
-                .member_add(id, &MemberAdd { address, http_url })
-                .await?
-                .body;
-            output::note(&format!(
-                "member {id} added as a learner; 'ipamctl cluster promote {id}' makes it a voter"
-            ));
+            let member = MemberAdd { address, http_url };
+            let writer = context.writer(dry_run);
+            let cluster = writer.member_add(id, &member).await?.body;
+            let hint = format!("; 'ipamctl cluster promote {id}' makes it a voter");
+            tell(id, "added as a learner", &hint, dry_run);
             if let Some(note) = &cluster.note {
                 output::note(note);
             }
             show(context, &cluster)
         }
-        ClusterCommand::Promote { id } => {
-            let cluster = context.client.member_promote(id).await?.body;
-            output::note(&format!("member {id} promoted"));
+        ClusterCommand::Promote { id, dry_run } => {
+            let cluster = context.writer(dry_run).member_promote(id).await?.body;
+            tell(id, "promoted", "", dry_run);
             show(context, &cluster)
         }
-        ClusterCommand::Remove { id, yes } => {
+        ClusterCommand::Remove { id, destroy } => {
             let what = format!("member {id} will be removed from the cluster");
-            confirm(&what, &id.to_string(), yes).await?;
-            let cluster = context.client.member_remove(id).await?.body;
-            output::note(&format!("member {id} removed"));
+            confirm(&what, &id.to_string(), destroy.is_confirmed()).await?;
+            let writer = context.writer(destroy.dry_run);
+            let cluster = writer.member_remove(id).await?.body;
+            tell(id, "removed", "", destroy.dry_run);
             show(context, &cluster)
         }
         ClusterCommand::Settings(command) => super::settings::run(context, command).await,
         ClusterCommand::Digest { revision } => digest(context, revision).await,
     }
+}
+
+/// Says what became of a member, or would.
+fn tell(id: u64, done: &str, hint: &str, dry_run: DryRun) {
+    output::note(&if dry_run.dry_run {
+        format!("member {id} would be {done} (dry run)")
+    } else {
+        format!("member {id} {done}{hint}")
+    });
 }
 
 fn show(context: &Context, cluster: &Cluster) -> Result<(), Failure> {

@@ -23,9 +23,12 @@ use api::views::List;
 use clap::CommandFactory;
 use client::{Answer, Client, Error, Filter};
 
-use crate::args::{About, Cli, Command, DryRun, Family, Narrow, Paging, Phase, Purpose, Strategy};
+use crate::args::{
+    About, ClaimPurpose, Cli, Command, DryRun, Family, Narrow, Paging, Phase, PoolPhase, Purpose,
+    Strategy,
+};
 use crate::failure::Failure;
-use crate::output::{self, Output, Row};
+use crate::output::{self, OfTenant, Output, Row};
 use crate::settings::Settings;
 use crate::transfer;
 
@@ -131,6 +134,17 @@ impl Context {
         let (items, revision) = collect(filter, paging.limit, page).await?;
         self.output.list(&items, revision)
     }
+
+    /// The same of a list over all tenants.
+    async fn list_all<T: OfTenant, F: Future<Output = Result<Answer<List<T>>, Error>>>(
+        &self,
+        filter: Filter,
+        paging: &Paging,
+        page: impl FnMut(Filter) -> F,
+    ) -> Result<(), Failure> {
+        let (items, revision) = collect(filter, paging.limit, page).await?;
+        self.output.list_all(&items, revision)
+    }
 }
 
 /// The items of all pages up to `limit`, and the revision of the last page.
@@ -232,6 +246,25 @@ impl Phase {
             Self::Allocated => "Allocated",
             Self::InUse => "InUse",
             Self::Released => "Released",
+        }
+    }
+}
+
+impl PoolPhase {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Draining => "Draining",
+            Self::Exhausted => "Exhausted",
+        }
+    }
+}
+
+impl ClaimPurpose {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Claim => "Claim",
+            Self::Reservation => "Reservation",
         }
     }
 }

@@ -5,12 +5,15 @@ use api::requests;
 use client::{Filter, FreeBlocks};
 
 use super::{Context, by};
-use crate::args::{PoolCommand, PoolCreate};
+use crate::args::{PoolCommand, PoolCreate, PoolList, PoolPhase};
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output::{self, TreeRows, column, table};
 
 pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), Failure> {
+    if let PoolCommand::List(asked) = command {
+        return list(context, asked).await;
+    }
     let tenant = context.tenant()?;
     match command {
         PoolCommand::Create(create) => {
@@ -21,16 +24,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
                 .await?;
             context.created("pool", &answer, create.dry_run)
         }
-        PoolCommand::List {
-            parent,
-            narrow,
-            paging,
-        } => {
-            let filter = by(narrow.filter(), "parent", parent.as_ref().map(Name::as_str));
-            let page =
-                |filter: Filter| async move { context.client.pool_list(tenant, &filter).await };
-            context.list(filter, &paging, page).await
-        }
+        PoolCommand::List(_) => unreachable!("it was done above"),
         PoolCommand::Show { name } => context
             .output
             .one(&context.client.pool_show(tenant, &name).await?.body),
@@ -86,6 +80,20 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
             context.changed("pool", &answer, "deleted", destroy.dry_run)
         }
     }
+}
+
+async fn list(context: &Context, asked: PoolList) -> Result<(), Failure> {
+    let parent = asked.parent.as_ref().map(Name::as_str);
+    let filter = by(asked.narrow.filter(), "parent", parent);
+    let filter = by(filter, "phase", asked.phase.map(PoolPhase::word));
+    let client = &context.client;
+    if asked.all_tenants {
+        let page = |filter: Filter| async move { client.pool_list_all(&filter).await };
+        return context.list_all(filter, &asked.paging, page).await;
+    }
+    let tenant = context.tenant()?;
+    let page = |filter: Filter| async move { client.pool_list(tenant, &filter).await };
+    context.list(filter, &asked.paging, page).await
 }
 
 /// One CIDR beside a parent is the child's own block.

@@ -2,7 +2,7 @@
 
 use api::requests::{self, Quota};
 
-use super::Context;
+use super::{Context, by};
 use crate::args::{TenantCommand, TenantCreate};
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -17,9 +17,10 @@ pub(super) async fn run(context: &Context, command: TenantCommand) -> Result<(),
                 .await?;
             context.created("tenant", &answer, create.dry_run)
         }
-        TenantCommand::List(paging) => {
+        TenantCommand::List(asked) => {
+            let filter = by(Filter::new(), "labelSelector", asked.selector);
             let page = |filter: Filter| async move { context.client.tenant_list(&filter).await };
-            context.list(Filter::new(), &paging, page).await
+            context.list(filter, &asked.paging, page).await
         }
         TenantCommand::Show { name } => context
             .output

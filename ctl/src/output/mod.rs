@@ -10,6 +10,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 
+use allocator::name::Name;
 use serde::Serialize;
 
 use crate::args::Format;
@@ -28,6 +29,12 @@ pub(crate) trait Row: Serialize {
 
     /// One cell for each column; `now_ms` is for ages.
     fn cells(&self, now_ms: u64) -> Vec<String>;
+}
+
+/// Something that can be shown as a row of a list over all tenants.
+pub(crate) trait OfTenant: Row {
+    /// Whose it is.
+    fn tenant(&self) -> Option<&Name>;
 }
 
 /// A column of a table.
@@ -96,6 +103,24 @@ impl Output {
 
     /// A list; an empty one is told on stderr, since it prints nothing.
     pub(crate) fn list<T: Row>(self, items: &[T], revision: Option<u64>) -> Result<(), Failure> {
+        self.items(items, revision, |shown| shown.rows(items))
+    }
+
+    /// A list over all tenants: the tenant stands before all else.
+    pub(crate) fn list_all<T: OfTenant>(
+        self,
+        items: &[T],
+        revision: Option<u64>,
+    ) -> Result<(), Failure> {
+        self.items(items, revision, |shown| shown.rows_of_tenants(items))
+    }
+
+    fn items<T: Row>(
+        self,
+        items: &[T],
+        revision: Option<u64>,
+        rows: impl FnOnce(Self) -> String,
+    ) -> Result<(), Failure> {
         let text = match self.format {
             Format::Json => json(&Document { items, revision })?,
             Format::Yaml => yaml(&Document { items, revision })?,
@@ -103,7 +128,7 @@ impl Output {
                 note("nothing found");
                 return Ok(());
             }
-            Format::Table | Format::Wide | Format::Name => self.rows(items),
+            Format::Table | Format::Wide | Format::Name => rows(self),
         };
         write(&text)
     }
@@ -123,6 +148,28 @@ impl Output {
             Format::Wide => text(true),
         };
         write(&text)
+    }
+
+    /// As [`Self::rows`], each name after its tenant's, as `TENANT/NAME`.
+    fn rows_of_tenants<T: OfTenant>(self, items: &[T]) -> String {
+        let tenant = |item: &T| item.tenant().map_or_else(String::new, Name::to_string);
+        if self.format == Format::Name {
+            let line = |item: &T| format!("{}/{}\n", tenant(item), item.name());
+            return items.iter().map(line).collect();
+        }
+        let now_ms = clock::now_ms();
+        let row = |item: &T| {
+            let mut row = item.cells(now_ms);
+            row.insert(0, tenant(item));
+            row
+        };
+        let rows: Vec<Vec<String>> = items.iter().map(row).collect();
+        let columns: Vec<Column> = [column("TENANT")]
+            .iter()
+            .chain(T::COLUMNS)
+            .copied()
+            .collect();
+        table::render(&columns, &rows, self.format == Format::Wide, self.colour)
     }
 
     fn rows<T: Row>(self, items: &[T]) -> String {

@@ -1,10 +1,12 @@
 //! The columns of each kind of object.
 
+use allocator::name::Name;
+use allocator::view::Purpose;
 use api::fields::Labels;
 use api::scalar::{Ratio, Time};
 use api::views::{Allocation, Claim, Pool, Tenant};
 
-use super::{Column, Row, age, column, wide_column};
+use super::{Column, OfTenant, Row, age, column, wide_column};
 
 impl Row for Tenant {
     const COLUMNS: &'static [Column] = &[
@@ -32,6 +34,12 @@ impl Row for Tenant {
             age_of(self.status.created_at, now_ms),
             labels(&self.labels),
         ]
+    }
+}
+
+impl OfTenant for Pool {
+    fn tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
     }
 }
 
@@ -107,6 +115,12 @@ impl Row for Pool {
     }
 }
 
+impl OfTenant for Claim {
+    fn tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
+    }
+}
+
 impl Row for Claim {
     const COLUMNS: &'static [Column] = &[
         column("NAME"),
@@ -150,6 +164,12 @@ impl Row for Claim {
     }
 }
 
+impl OfTenant for Allocation {
+    fn tenant(&self) -> Option<&Name> {
+        self.tenant.as_ref()
+    }
+}
+
 impl Row for Allocation {
     const COLUMNS: &'static [Column] = &[
         column("BLOCK"),
@@ -175,11 +195,10 @@ impl Row for Allocation {
             .as_ref()
             .or(self.child.as_ref())
             .map(ToString::to_string);
-        let holder = own.or_else(|| {
-            self.tenant
-                .as_ref()
-                .map(|tenant| format!("tenant {tenant}"))
-        });
+        let other = self.tenant.as_ref();
+        // Of what is withheld, a list over all tenants tells the pool's.
+        let other = other.filter(|_| self.purpose != Purpose::Reservation);
+        let holder = own.or_else(|| other.map(|tenant| format!("tenant {tenant}")));
         vec![
             self.cidr.to_string(),
             self.pool.to_string(),

@@ -1,6 +1,7 @@
 //! `ipamctl` as a process: what it asks, what it prints where, and its exit codes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod all_tenants;
 mod apply;
 mod edits;
 mod exit_codes;

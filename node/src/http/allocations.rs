@@ -68,7 +68,7 @@ pub(super) async fn allocation_reclaim(server: &Server, mut call: Call) -> Answe
 /// Never done; the answer names what to delete instead.
 pub(super) async fn allocation_delete(server: &Server, call: Call) -> Answered {
     let (tenant, cidr) = (call.path_name("tenant")?, path::block(call.path("cidr"))?);
-    let InSpace { mut reading, space } = InSpace::parse(call.query())?;
+    let InSpace { mut reading, space } = InSpace::parse_mutation(call.query())?;
     reading.consistency = Consistency::Local;
     let viewer = Viewer::Tenant(&tenant);
     let (view, stamp) = read(server, &call, reading, viewer, |state| {

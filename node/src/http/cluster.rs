@@ -1,9 +1,7 @@
 //! The cluster: its members, and the digest of the state.
 
-use std::time::Duration;
-
 use api::problem::{Problem, Viewer};
-use api::requests::query::{self, Reading, none};
+use api::requests::query::{self, Mutation, Reading};
 use api::requests::{ClockAdvance, MemberAdd, path};
 use api::scalar::Hex128;
 use api::views::{Cluster, Digest, Member, MemberRole};
@@ -16,12 +14,13 @@ use super::call::Call;
 use super::read::ready;
 use super::server::Server;
 use super::write::write;
-use crate::replica::{self, ClusterStatus, MemberAddress, MemberError, MemberStatus};
+use crate::replica::{self, ClusterStatus, MemberChange, MemberError, MemberStatus};
 
 pub(super) async fn cluster_show(server: &Server, call: Call) -> Answered {
     let reading = Reading::parse(call.query())?;
     let granted = ready(server, &call, reading).await?;
-    Ok(cluster(server, granted.staleness_ms))
+    let status = server.replica().status();
+    Ok(cluster(server, &status, granted.staleness_ms))
 }
 
 pub(super) async fn digest_show(server: &Server, call: Call) -> Answered {
@@ -65,25 +64,37 @@ async fn digest(server: &Server, revision: Option<u64>) -> Result<Digest, Proble
 
 pub(super) async fn member_add(server: &Server, mut call: Call) -> Answered {
     let id = path::member_id(call.path("id"))?;
-    none(call.query())?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
     let body = call.body(server.limits()).await?;
-    let asked = MemberAdd::parse(&body)?;
-    let address = MemberAddress {
-        peer_address: asked.address,
-        http_url: asked.http_url,
+    let MemberAdd { address, http_url } = MemberAdd::parse(&body)?;
+    let change = MemberChange::Add {
+        id,
+        peer_address: address,
+        http_url,
     };
-    let done = server
-        .replica()
-        .member_add(id, address, deadline(server))
-        .await;
-    done.map_err(|error| refused(server, &error))?;
-    let status = server.replica().status();
+    let status = changed(server, change, dry_run).await?;
     let stamp = server.stamp();
     let document = Cluster {
         note: note_to_grow(&status.members),
-        ..document(&status, stamp.revision)
+        ..document(server, &status, stamp.revision)
     };
     Ok(answer::json(StatusCode::OK, &document, stamp))
+}
+
+/// The cluster after a change of its members; for a dry run as it is, with the members that there would be.
+async fn changed(
+    server: &Server,
+    change: MemberChange,
+    dry_run: bool,
+) -> Result<ClusterStatus, Problem> {
+    let (replica, deadline) = (server.replica(), server.limits().request_deadline);
+    let done = if dry_run {
+        replica.member_dry_run(change, deadline).await
+    } else {
+        let done = replica.member_change(change, deadline).await;
+        done.map(|()| replica.status())
+    };
+    done.map_err(|error| refused(server, &error))
 }
 
 /// What is to be done when a node that was alone has got company: one that is named alone forms a
@@ -100,57 +111,49 @@ fn note_to_grow(members: &[MemberStatus]) -> Option<String> {
 
 pub(super) async fn member_promote(server: &Server, call: Call) -> Answered {
     let id = path::member_id(call.path("id"))?;
-    none(call.query())?;
-    let done = server.replica().member_promote(id, deadline(server)).await;
-    done.map_err(|error| refused(server, &error))?;
-    Ok(cluster(server, None))
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let status = changed(server, MemberChange::Promote { id }, dry_run).await?;
+    Ok(cluster(server, &status, None))
 }
 
 pub(super) async fn member_remove(server: &Server, call: Call) -> Answered {
     let id = path::member_id(call.path("id"))?;
-    none(call.query())?;
-    let done = server.replica().member_remove(id, deadline(server)).await;
-    done.map_err(|error| refused(server, &error))?;
-    Ok(cluster(server, None))
-}
-
-fn deadline(server: &Server) -> Duration {
-    server.limits().request_deadline
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
+    let status = changed(server, MemberChange::Remove { id }, dry_run).await?;
+    Ok(cluster(server, &status, None))
 }
 
 /// The cluster as this node sees it now.
-fn cluster(server: &Server, staleness_ms: Option<u64>) -> Response {
-    let status = server.replica().status();
+fn cluster(server: &Server, status: &ClusterStatus, staleness_ms: Option<u64>) -> Response {
     let stamp = Stamp {
         staleness_ms,
         ..server.stamp()
     };
-    let advanced_ms = server
-        .replica()
-        .applied()
-        .read(|state| state.clock().advanced_ms());
-    let document = Cluster {
-        clock_advanced_ms: Some(advanced_ms).filter(|ms| *ms > 0),
-        test_clock: server.limits().test_clock,
-        ..document(&status, stamp.revision)
-    };
-    answer::json(StatusCode::OK, &document, stamp)
+    answer::json(
+        StatusCode::OK,
+        &document(server, status, stamp.revision),
+        stamp,
+    )
 }
 
 /// Moves the log's clock, where the operator lets tests do that.
 pub(super) async fn clock_advance(server: &Server, mut call: Call) -> Answered {
-    none(call.query())?;
+    let Mutation { dry_run } = Mutation::parse(call.query())?;
     let body = call.body(server.limits()).await?;
     if !server.limits().test_clock {
         return Err(Problem::test_clock_off().into());
     }
     let command = ClockAdvance::parse(&body)?;
-    write(server, &call, command, false)
+    write(server, &call, command, dry_run)
         .await?
         .reply(Viewer::Admin)
 }
 
-fn document(status: &ClusterStatus, revision: u64) -> Cluster {
+fn document(server: &Server, status: &ClusterStatus, revision: u64) -> Cluster {
+    let advanced_ms = server
+        .replica()
+        .applied()
+        .read(|state| state.clock().advanced_ms());
     Cluster {
         cluster_id: status.cluster_id.map(Hex128),
         node: status.node_id,
@@ -159,8 +162,8 @@ fn document(status: &ClusterStatus, revision: u64) -> Cluster {
         last_log_index: status.last_log_index,
         applied_index: status.applied_index,
         revision,
-        clock_advanced_ms: None,
-        test_clock: false,
+        clock_advanced_ms: Some(advanced_ms).filter(|ms| *ms > 0),
+        test_clock: server.limits().test_clock,
         members: status.members.iter().map(member).collect(),
         note: None,
     }

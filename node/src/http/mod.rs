@@ -10,6 +10,7 @@
 //! 5. Dropping a handler at any point is harmless: what was proposed happens or does not, and its
 //!    name tells which.
 
+mod all_tenants;
 mod allocations;
 mod answer;
 mod batch;

@@ -16,8 +16,8 @@ use tower_http::compression::predicate::SizeAbove;
 use super::edge::{self, Handler, Kind, Route};
 use super::server::Server;
 use super::{
-    allocations, batch, claims, cluster, documents, health, history, lookup, owners, pools,
-    settings, tenants, watch,
+    all_tenants, allocations, batch, claims, cluster, documents, health, history, lookup, owners,
+    pools, settings, tenants, watch,
 };
 use crate::metrics::http::RouteMetrics;
 
@@ -119,6 +119,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "pool_list" => (Kind::Read, |server, call| {
             Box::pin(pools::pool_list(server, call))
         }),
+        "pool_list_all" => (Kind::Read, |server, call| {
+            Box::pin(all_tenants::pool_list_all(server, call))
+        }),
         "pool_show" => (Kind::Read, |server, call| {
             Box::pin(pools::pool_show(server, call))
         }),
@@ -143,6 +146,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         "claim_list" => (Kind::Read, |server, call| {
             Box::pin(claims::claim_list(server, call))
         }),
+        "claim_list_all" => (Kind::Read, |server, call| {
+            Box::pin(all_tenants::claim_list_all(server, call))
+        }),
         "claim_show" => (Kind::Read, |server, call| {
             Box::pin(claims::claim_show(server, call))
         }),
@@ -163,6 +169,9 @@ fn handler(operation: &str) -> Option<(Kind, Handler)> {
         }),
         "allocation_list" => (Kind::Read, |server, call| {
             Box::pin(allocations::allocation_list(server, call))
+        }),
+        "allocation_list_all" => (Kind::Read, |server, call| {
+            Box::pin(all_tenants::allocation_list_all(server, call))
         }),
         "allocation_show" => (Kind::Read, |server, call| {
             Box::pin(allocations::allocation_show(server, call))

@@ -25,7 +25,7 @@ pub(super) async fn tenant_create(server: &Server, mut call: Call) -> Answered {
 pub(super) async fn tenant_list(server: &Server, call: Call) -> Answered {
     let list = TenantList::parse(call.query())?;
     let (page, stamp) = read(server, &call, list.reading, Viewer::Admin, |state| {
-        Ok(state.tenants(list.after.as_ref(), page_size(list.limit)))
+        Ok(state.tenants(&list.filter, list.after.as_ref(), page_size(list.limit)))
     })
     .await?;
     let document = List {

@@ -37,16 +37,15 @@ impl ExhaustionWatch {
     /// Looks at the next pools, and tells of those that passed a threshold if `tell`.
     pub(crate) fn look(&mut self, applied: &AppliedState, tell: bool) {
         for _ in 0..PAGES_PER_LOOK {
-            let pools = next_page(applied, &mut self.cursor);
-            if pools.is_empty() {
-                self.round_ended();
-                return;
-            }
-            for pool in &pools {
+            for pool in &next_page(applied, &mut self.cursor) {
                 let (tenant, name) = (&pool.spec.tenant, &pool.spec.name);
                 if self.passed(tenant, name, pool.utilization_e4) && tell {
                     warn(pool);
                 }
+            }
+            if self.cursor.is_none() {
+                self.round_ended();
+                return;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A walk over all pools that never holds the state's lock for long.
 
 use allocator::count::Count;
+use allocator::filter::{PoolFilter, TenantKey};
 use allocator::name::Name;
 use allocator::view::PoolView;
 use raft_store::AppliedState;
@@ -8,19 +9,14 @@ use raft_store::AppliedState;
 /// Pools that are read under the lock at once: some hundred microseconds.
 const PAGE: usize = 32;
 
-/// Where a walk goes on: after the pool of this tenant and name.
-pub(super) type Cursor = Option<(Name, Name)>;
+/// Where a walk goes on; `None` at the beginning of a round.
+pub(super) type Cursor = Option<TenantKey<Name>>;
 
-/// The next pools after the cursor, which moves on; an empty page is the end of a round and sets
-/// the cursor back to the beginning.
+/// The next pools after the cursor, which moves on; there may be none of them although the round goes on.
 pub(super) fn next_page(applied: &AppliedState, cursor: &mut Cursor) -> Vec<PoolView> {
-    let page = applied.read(|state| state.pools_everywhere(cursor.as_ref(), PAGE));
-    // The last page names no key to go on after; the next call then finds nothing behind its last.
-    *cursor = page.next.or_else(|| {
-        page.items
-            .last()
-            .map(|pool| (pool.spec.tenant.clone(), pool.spec.name.clone()))
-    });
+    let all = PoolFilter::default();
+    let page = applied.read(|state| state.pools_everywhere(&all, cursor.as_ref(), PAGE));
+    *cursor = page.next;
     page.items
 }
 
@@ -29,12 +25,11 @@ pub(super) fn next_page(applied: &AppliedState, cursor: &mut Cursor) -> Vec<Pool
 pub(super) fn each(applied: &AppliedState, mut visit: impl FnMut(&PoolView)) {
     let mut cursor = None;
     loop {
-        let pools = next_page(applied, &mut cursor);
-        if pools.is_empty() {
-            return;
-        }
-        for pool in &pools {
+        for pool in &next_page(applied, &mut cursor) {
             visit(pool);
+        }
+        if cursor.is_none() {
+            return;
         }
     }
 }

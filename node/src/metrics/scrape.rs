@@ -262,6 +262,7 @@ mod tests {
     use allocator::command::{
         Command, Entry, Envelope, PoolCidr, PoolSource, PoolSpec, Position, Stamp, TenantSpec,
     };
+    use allocator::filter::PoolFilter;
     use allocator::name::{Labels, Name};
 
     use super::*;
@@ -330,7 +331,9 @@ mod tests {
         ) {
             answer.result.unwrap();
         }
-        state.pools_everywhere(None, 100).items
+        state
+            .pools_everywhere(&PoolFilter::default(), None, 100)
+            .items
     }
 
     #[test]

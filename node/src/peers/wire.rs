@@ -7,7 +7,8 @@ use allocator::answer::Answer;
 use allocator::command::Envelope;
 use bytes::Bytes;
 use raft_store::codec::{
-    EntryRecord, LogIdRecord, MemberRecord, Record, SnapshotMetaRecord, VoteRecord,
+    EntryRecord, LogIdRecord, MemberRecord, MembershipRecord, Record, SnapshotMetaRecord,
+    VoteRecord,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,8 @@ pub(crate) enum Request {
     Member {
         /// The change.
         change: MemberChange,
+        /// Whether it is made.
+        mode: MemberMode,
         /// How long whoever asks will wait.
         remaining_ms: u32,
     },
@@ -243,9 +246,18 @@ pub(crate) struct Report {
     pub(crate) applied_index: u64,
 }
 
+/// Whether a change of the membership is made or only tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum MemberMode {
+    /// It is made.
+    Make,
+    /// All that speaks against it is looked at; nothing changes.
+    DryRun,
+}
+
 /// A change of the membership.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum MemberChange {
+pub enum MemberChange {
     /// A node joins as a learner.
     Add {
         /// Its id.
@@ -272,6 +284,8 @@ pub(crate) enum MemberChange {
 pub(crate) enum MemberReply {
     /// It is committed, or was so before.
     Done,
+    /// Nothing speaks against it: the members that there would be.
+    Would(MembershipRecord),
     /// The receiver does not lead; nothing was changed.
     NotLeader,
     /// It was handed to the log, and no more is known.
@@ -315,7 +329,7 @@ pub(crate) enum MemberReply {
 mod tests {
     use allocator::command::Command;
     use proptest::prelude::*;
-    use raft_store::codec::{self, MembershipRecord, PayloadRecord};
+    use raft_store::codec::{self, PayloadRecord};
 
     use super::*;
 
@@ -408,6 +422,7 @@ mod tests {
             }),
             Request::Member {
                 change: MemberChange::Promote { id: 3 },
+                mode: MemberMode::DryRun,
                 remaining_ms: 9,
             },
             Request::TakeOver,

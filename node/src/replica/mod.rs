@@ -41,11 +41,11 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+pub use crate::peers::wire::MemberChange;
 pub use error::{FatalError, MemberError, ProposeError, ReadError, StartError};
 pub use options::{PeerListen, Placement, ReplicaOptions, Timers};
 pub use status::{
-    ClusterStatus, Consistency, Health, MemberAddress, MemberRole, MemberStatus, Proposed,
-    ReadStamp,
+    ClusterStatus, Consistency, Health, MemberRole, MemberStatus, Proposed, ReadStamp,
 };
 
 use self::freshness::Freshness;
@@ -59,7 +59,6 @@ use crate::consensus::Consensus;
 use crate::formation::{LocalNode, Situation};
 use crate::members::MemberChanges;
 use crate::peers::Directory;
-use crate::peers::wire::MemberChange;
 
 /// A handle on this node's replica; cheap to clone. When the last one is dropped, the replica's
 /// tasks end, without good order: that is what [`Replica::stop`] is for.
@@ -204,49 +203,34 @@ impl Replica {
         self.inner.health()
     }
 
-    /// Adds a node as a learner. It is asked for its directory's id at its address. Adding the same
-    /// directory again changes nothing.
+    /// Makes a change of the membership: a node joins as a learner (it is asked for its directory's id at
+    /// its address), a learner becomes a voter once it has caught up with the log, for which it is given
+    /// until the deadline, or a member leaves, also one whose directory is gone. What is so already is
+    /// changed no further.
     ///
     /// # Errors
     /// Nothing was changed, except perhaps after [`MemberError::OutcomeUnknown`].
-    pub async fn member_add(
+    pub async fn member_change(
         &self,
-        id: u64,
-        address: MemberAddress,
+        change: MemberChange,
         deadline: Duration,
     ) -> Result<(), MemberError> {
-        let MemberAddress {
-            peer_address,
-            http_url,
-        } = address;
-        let change = MemberChange::Add {
-            id,
-            peer_address,
-            http_url,
-        };
         self.inner
             .member_change(change, Instant::now() + deadline)
             .await
     }
 
-    /// Makes a learner a voter once it has caught up with the log, for which it is given until the
-    /// deadline.
+    /// The cluster with the members that there would be after a change; nothing changes.
     ///
     /// # Errors
-    /// Nothing was changed, except perhaps after [`MemberError::OutcomeUnknown`].
-    pub async fn member_promote(&self, id: u64, deadline: Duration) -> Result<(), MemberError> {
+    /// Those that the change itself would have.
+    pub async fn member_dry_run(
+        &self,
+        change: MemberChange,
+        deadline: Duration,
+    ) -> Result<ClusterStatus, MemberError> {
         self.inner
-            .member_change(MemberChange::Promote { id }, Instant::now() + deadline)
-            .await
-    }
-
-    /// Removes a member, by its id, also one whose directory is gone.
-    ///
-    /// # Errors
-    /// Nothing was changed, except perhaps after [`MemberError::OutcomeUnknown`].
-    pub async fn member_remove(&self, id: u64, deadline: Duration) -> Result<(), MemberError> {
-        self.inner
-            .member_change(MemberChange::Remove { id }, Instant::now() + deadline)
+            .member_dry_run(change, Instant::now() + deadline)
             .await
     }
 

@@ -159,10 +159,11 @@ impl Inner {
             }
             Request::Member {
                 change,
+                mode,
                 remaining_ms,
             } => {
                 let deadline = Instant::now() + Duration::from_millis(remaining_ms.into());
-                Reply::Member(self.member_change_here(change, deadline).await)
+                Reply::Member(self.member_change_here(change, mode, deadline).await)
             }
             Request::TakeOver if self.leaving.is_cancelled() => unable("this node is stopping"),
             Request::TakeOver => match self.consensus.elect().await {

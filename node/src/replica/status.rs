@@ -87,15 +87,6 @@ pub enum MemberRole {
     Learner,
 }
 
-/// Where a member to be added is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberAddress {
-    /// Where its peers reach it, `HOST:PORT`.
-    pub peer_address: String,
-    /// Where clients reach it; `None`: as the node itself says.
-    pub http_url: Option<String>,
-}
-
 /// Whether a node works, with reasons where not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {

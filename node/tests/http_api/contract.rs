@@ -7,7 +7,7 @@ use api::routes::{Response, ResponseBody, operations};
 use crate::harness::{JSON, TestNode};
 
 /// A path of the operation with something plausible in its variable parts.
-fn concrete(path: &str) -> String {
+pub(crate) fn concrete(path: &str) -> String {
     path.replace("{tenant}", "acme")
         .replace("{pool}", "p")
         .replace("{claim}", "c")

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod all_tenants;
 mod bad_input;
 mod contract;
+mod dry_runs;
 mod edge;
 mod edits;
 mod handouts;

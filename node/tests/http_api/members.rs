@@ -7,9 +7,19 @@ use node::peers::TokioNet;
 use node::replica::{PeerListen, Placement, Replica, ReplicaOptions, Timers};
 use raft_store::StoreOptions;
 use raft_store::env::RealEnv;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::TestNode;
+
+/// Id, role and address of each.
+fn members(cluster: &Value) -> Vec<(Value, Value, Value)> {
+    let members = cluster["members"].as_array().unwrap();
+    let shown = members.iter().map(|member| {
+        let of = |name: &str| member[name].clone();
+        (of("id"), of("role"), of("address"))
+    });
+    shown.collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_node_that_is_added_to_one_alone_brings_a_note_to_name_all_members() {
@@ -32,13 +42,22 @@ async fn the_first_node_that_is_added_to_one_alone_brings_a_note_to_name_all_mem
         let joins = Replica::start(Arc::new(RealEnv::new()), Arc::new(TokioNet), options)
             .await
             .unwrap();
-        let added = alone
-            .post(
-                &format!("/v1/cluster/members/{id}"),
-                &json!({"address": address}),
-            )
-            .await;
+        let path = format!("/v1/cluster/members/{id}");
+        let body = json!({"address": address});
+        let before = members(&alone.get("/v1/cluster").await.body);
+        let tried = alone.post(&format!("{path}?dryRun=true"), &body).await;
+        assert_eq!(tried.status, 200, "{tried:?}");
+        assert_eq!(members(&alone.get("/v1/cluster").await.body), before);
+        let added = alone.post(&path, &body).await;
         assert_eq!(added.status, 200, "{added:?}");
+        assert_eq!(members(&tried.body), members(&added.body));
+        assert_eq!(tried.body.get("note"), added.body.get("note"));
+        let tried = alone
+            .send("DELETE", &format!("{path}?dryRun=true"), &[], "")
+            .await;
+        assert_eq!(members(&tried.body), before, "{tried:?}");
+        let now = alone.get("/v1/cluster").await.body;
+        assert_eq!(members(&now), members(&added.body));
         let note = added.body.get("note").and_then(|note| note.as_str());
         if id == 2 {
             let note = note.expect("it has a note");

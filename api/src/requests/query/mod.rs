@@ -6,6 +6,7 @@
 //!    hides an item that was there all along.
 
 mod history;
+mod lists;
 mod map;
 mod parameters;
 mod removal;
@@ -13,16 +14,18 @@ mod removal;
 mod tests;
 mod watch;
 
-use allocator::filter::{AllocationFilter, AllocationKey, ClaimFilter, PoolFilter};
 use allocator::name::Name;
 use allocator::prefix::Family;
 
 use super::page::{ListIdentity, not_a_token};
 use crate::problem::Problem;
 pub use history::{HistoryList, Lookup};
+pub use lists::{
+    AllocationList, AllocationListAll, ClaimList, ClaimListAll, PoolList, PoolListAll, TenantList,
+};
 pub use map::Map;
 pub(crate) use parameters::whole_number;
-use parameters::{Parameters, READING, with_paging, with_reading};
+use parameters::{Parameters, READING, with_reading};
 pub use removal::{Cascade, PoolDelete};
 pub use watch::Watch;
 
@@ -155,7 +158,7 @@ fn require_length_of(family: Family, length: Option<u8>) -> Result<(), Problem> 
     }
 }
 
-/// Parameters of `allocation_show`.
+/// Parameters of `allocation_show` and `allocation_delete`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InSpace {
     /// From which state.
@@ -170,7 +173,20 @@ impl InSpace {
     /// # Errors
     /// `invalid_parameter`.
     pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let parameters = Parameters::parse(query, &with_reading(&["space"]))?;
+        Self::of(&Parameters::parse(query, &with_reading(&["space"]))?)
+    }
+
+    /// Parses the query string of a mutation. It is refused, dry run or not.
+    ///
+    /// # Errors
+    /// `invalid_parameter`.
+    pub fn parse_mutation(query: Option<&str>) -> Result<Self, Problem> {
+        let parameters = Parameters::parse(query, &with_reading(&["space", "dryRun"]))?;
+        parameters.flag("dryRun")?;
+        Self::of(&parameters)
+    }
+
+    fn of(parameters: &Parameters) -> Result<Self, Problem> {
         let default = Name::new(SPACE_DEFAULT).expect("the default space is a name");
         Ok(Self {
             reading: parameters.reading()?,
@@ -224,41 +240,6 @@ pub trait PageKey: Sized {
     fn from_text(text: &str) -> Option<Self>;
 }
 
-impl PageKey for Name {
-    fn to_text(&self) -> String {
-        self.to_string()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        Self::new(text).ok()
-    }
-}
-
-impl PageKey for AllocationKey {
-    fn to_text(&self) -> String {
-        match self {
-            Self::Own { pool, cidr } => format!("{pool} {cidr}"),
-            // No name begins so.
-            Self::Foreign { cidr, hold } => format!("~{hold} {cidr}"),
-        }
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        let (place, cidr) = text.split_once(' ')?;
-        let cidr = cidr.parse().ok()?;
-        match place.strip_prefix('~') {
-            Some(hold) => Some(Self::Foreign {
-                cidr,
-                hold: hold.parse().ok()?,
-            }),
-            None => Some(Self::Own {
-                pool: Name::new(place).ok()?,
-                cidr,
-            }),
-        }
-    }
-}
-
 impl<F, K: PageKey> List<F, K> {
     /// `nextPageToken` for a page that ends with `key`.
     pub fn next_page_token(&self, key: &K) -> String {
@@ -287,129 +268,6 @@ impl<F, K: PageKey> List<F, K> {
             filter,
             identity,
         })
-    }
-}
-
-/// Parameters of `tenant_list`.
-pub type TenantList = List<(), Name>;
-/// Parameters of `pool_list`.
-pub type PoolList = List<PoolFilter, Name>;
-/// Parameters of `claim_list`.
-pub type ClaimList = List<ClaimFilter, Name>;
-/// Parameters of `allocation_list`.
-pub type AllocationList = List<AllocationFilter, AllocationKey>;
-
-impl TenantList {
-    /// Parses the query string.
-    ///
-    /// # Errors
-    /// `invalid_parameter`.
-    pub fn parse(query: Option<&str>) -> Result<Self, Problem> {
-        let parameters = Parameters::parse(query, &with_paging(&[]))?;
-        Self::new("tenant_list", "", &parameters, ())
-    }
-}
-
-impl PoolList {
-    /// Parses the query string for the pools of `tenant`.
-    ///
-    /// # Errors
-    /// `invalid_parameter`.
-    pub fn parse(query: Option<&str>, tenant: &Name) -> Result<Self, Problem> {
-        let own = [
-            "parent",
-            "space",
-            "family",
-            "owner",
-            "ownerPrefix",
-            "within",
-            "contains",
-            "labelSelector",
-        ];
-        let parameters = Parameters::parse(query, &with_paging(&own))?;
-        let filter = PoolFilter {
-            parent: parameters.name("parent")?,
-            space: parameters.name("space")?,
-            family: parameters.family()?,
-            owner: parameters.owner("owner")?,
-            owner_prefix: parameters.owner("ownerPrefix")?,
-            within: parameters.within()?,
-            contains: parameters.address("contains")?,
-            labels: parameters.labels()?,
-        };
-        Self::new("pool_list", tenant.as_str(), &parameters, filter)
-    }
-}
-
-impl ClaimList {
-    /// Parses the query string for the claims of `tenant`.
-    ///
-    /// # Errors
-    /// `invalid_parameter`.
-    pub fn parse(query: Option<&str>, tenant: &Name) -> Result<Self, Problem> {
-        let own = [
-            "pool",
-            "space",
-            "family",
-            "phase",
-            "owner",
-            "ownerPrefix",
-            "within",
-            "contains",
-            "allocatedBefore",
-            "labelSelector",
-        ];
-        let parameters = Parameters::parse(query, &with_paging(&own))?;
-        let filter = ClaimFilter {
-            pool: parameters.name("pool")?,
-            space: parameters.name("space")?,
-            family: parameters.family()?,
-            phase: parameters.phase()?,
-            owner: parameters.owner("owner")?,
-            owner_prefix: parameters.owner("ownerPrefix")?,
-            within: parameters.within()?,
-            contains: parameters.address("contains")?,
-            allocated_before_ms: parameters.time("allocatedBefore")?,
-            labels: parameters.labels()?,
-        };
-        Self::new("claim_list", tenant.as_str(), &parameters, filter)
-    }
-}
-
-impl AllocationList {
-    /// Parses the query string for the allocations of `tenant`.
-    ///
-    /// # Errors
-    /// `invalid_parameter`.
-    pub fn parse(query: Option<&str>, tenant: &Name) -> Result<Self, Problem> {
-        let own = [
-            "pool",
-            "space",
-            "family",
-            "purpose",
-            "phase",
-            "owner",
-            "ownerPrefix",
-            "within",
-            "contains",
-            "allocatedBefore",
-            "labelSelector",
-        ];
-        let parameters = Parameters::parse(query, &with_paging(&own))?;
-        let filter = AllocationFilter {
-            pool: parameters.name("pool")?,
-            space: parameters.name("space")?,
-            family: parameters.family()?,
-            purpose: parameters.purpose()?,
-            phase: parameters.phase()?,
-            owner: parameters.owner("owner")?,
-            owner_prefix: parameters.owner("ownerPrefix")?,
-            within: parameters.within()?,
-            contains: parameters.address("contains")?,
-            allocated_before_ms: parameters.time("allocatedBefore")?,
-            labels: parameters.labels()?,
-        };
-        Self::new("allocation_list", tenant.as_str(), &parameters, filter)
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use allocator::filter::AllocationKey;
 use expect_test::expect;
 
 use super::*;
@@ -144,7 +145,7 @@ fn each_bad_parameter_is_named_with_what_is_allowed() {
         limit=1&limit=2
             invalid_parameter: The parameter limit is stated twice; allowed is each parameter once.
         lmit=1
-            invalid_parameter: The parameter lmit is not a parameter of this operation; allowed is pool, space, family, phase, owner, ownerPrefix, within, contains, allocatedBefore, labelSelector, limit, pageToken, consistency, maxStalenessMs.
+            invalid_parameter: The parameter lmit is not a parameter of this operation; allowed is pool, space, family, purpose, phase, owner, ownerPrefix, within, contains, allocatedBefore, labelSelector, limit, pageToken, consistency, maxStalenessMs.
         pageToken=abc
             invalid_parameter: The parameter pageToken is not a page token; allowed is nextPageToken of the page before.
         consistency=strong

@@ -19,6 +19,17 @@ pub(super) const TABLE: &[Operation] = &[
         problems: &[Code::TenantNotFound],
     },
     Operation {
+        id: "allocation_list_all",
+        method: Get,
+        path: "/v1/allocations",
+        tag: "Allocations",
+        summary: "Lists what is held in all tenants' pools, each block once: by its holder's tenant, which it names, then as in that tenant's own list.",
+        parameters: &[ALLOCATION_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Allocation")],
+        problems: &[],
+    },
+    Operation {
         id: "allocation_show",
         method: Get,
         path: "/v1/tenants/{tenant}/allocations/{cidr}",
@@ -35,7 +46,7 @@ pub(super) const TABLE: &[Operation] = &[
         path: "/v1/tenants/{tenant}/allocations/{cidr}",
         tag: "Allocations",
         summary: "Never done: an allocation goes with its claim or pool, which the answer names.",
-        parameters: &[IN_SPACE, READING],
+        parameters: &[IN_SPACE, READING, DRY_RUN],
         request: None,
         responses: &[],
         problems: &[

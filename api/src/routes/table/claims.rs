@@ -60,6 +60,17 @@ pub(super) const TABLE: &[Operation] = &[
         problems: &[Code::TenantNotFound],
     },
     Operation {
+        id: "claim_list_all",
+        method: Get,
+        path: "/v1/claims",
+        tag: "Claims",
+        summary: "Lists the claims of all tenants, by tenant and name; each names its tenant.",
+        parameters: &[CLAIM_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Claim")],
+        problems: &[],
+    },
+    Operation {
         id: "claim_show",
         method: Get,
         path: "/v1/tenants/{tenant}/claims/{claim}",

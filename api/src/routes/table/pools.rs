@@ -47,6 +47,17 @@ pub(super) const TABLE: &[Operation] = &[
         problems: &[Code::TenantNotFound],
     },
     Operation {
+        id: "pool_list_all",
+        method: Get,
+        path: "/v1/pools",
+        tag: "Pools",
+        summary: "Lists the pools of all tenants, by tenant and name; each names its tenant.",
+        parameters: &[POOL_FILTERS, PAGING, READING],
+        request: None,
+        responses: &[page_of("Pool")],
+        problems: &[],
+    },
+    Operation {
         id: "pool_show",
         method: Get,
         path: "/v1/tenants/{tenant}/pools/{pool}",

@@ -2,7 +2,7 @@
 
 use super::super::Method::{Delete, Get, Patch, Post};
 use super::super::Operation;
-use super::super::parameters::{DRY_RUN, PAGING, READING};
+use super::super::parameters::{DRY_RUN, PAGING, READING, TENANT_FILTERS};
 use super::{made, ok, page_of, repeated};
 use crate::problem::Code;
 
@@ -24,7 +24,7 @@ pub(super) const TABLE: &[Operation] = &[
         path: "/v1/tenants",
         tag: "Tenants",
         summary: "Lists the tenants by name.",
-        parameters: &[PAGING, READING],
+        parameters: &[TENANT_FILTERS, PAGING, READING],
         request: None,
         responses: &[page_of("Tenant")],
         problems: &[],

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::peers::{Net, TokioNet};
 use crate::replica::{
-    MemberAddress, PeerListen, Placement, ProposeError, Proposed, Replica, ReplicaOptions,
+    MemberChange, PeerListen, Placement, ProposeError, Proposed, Replica, ReplicaOptions,
     StartError, Timers,
 };
 
@@ -216,9 +216,11 @@ impl Cluster {
         self.nodes[&id].replica.is_some()
     }
 
-    pub(super) fn member_address(&self, id: u64) -> MemberAddress {
-        MemberAddress {
-            peer_address: self.nodes[&id].address.clone(),
+    /// That a node joins under an id, at another one's address or its own.
+    pub(super) fn adds(&self, id: u64, at: u64) -> MemberChange {
+        MemberChange::Add {
+            id,
+            peer_address: self.nodes[&at].address.clone(),
             http_url: None,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, DEADLINE};
-use crate::replica::MemberRole;
+use crate::replica::{MemberChange, MemberRole};
 
 /// After so long the waiting is given up: at once, and at several points of a hand-over.
 const POINTS_MS: [u64; 7] = [0, 0, 0, 1, 3, 10, 30];
@@ -18,7 +18,9 @@ async fn a_leader_whose_removal_is_given_up_by_its_caller_leaves_a_cluster_that_
         // Once for each node, or one that is healthy could cover for the others.
         for _ in 1..=3 {
             let leader = cluster.leader().await;
-            let removal = cluster.replica(leader).member_remove(leader, DEADLINE);
+            let removal = cluster
+                .replica(leader)
+                .member_change(MemberChange::Remove { id: leader }, DEADLINE);
             let given_up = timeout(Duration::from_millis(point), removal).await;
             if given_up.is_ok() {
                 break;
@@ -66,14 +68,20 @@ async fn a_change_goes_on_to_its_end_when_its_caller_has_gone() {
         found.map(|member| member.role)
     };
     let replica = cluster.replica(1);
-    let adding = replica.member_add(2, cluster.member_address(2), DEADLINE);
+    let adding = replica.member_change(cluster.adds(2, 2), DEADLINE);
     drop(timeout(Duration::ZERO, adding).await);
     cluster
         .until("the learner is there", |cluster| {
             (role(cluster) == Some(MemberRole::Learner)).then_some(())
         })
         .await;
-    drop(timeout(Duration::ZERO, replica.member_promote(2, DEADLINE)).await);
+    drop(
+        timeout(
+            Duration::ZERO,
+            replica.member_change(MemberChange::Promote { id: 2 }, DEADLINE),
+        )
+        .await,
+    );
     cluster
         .until("the voter is there", |cluster| {
             (role(cluster) == Some(MemberRole::Voter)).then_some(())
@@ -81,7 +89,9 @@ async fn a_change_goes_on_to_its_end_when_its_caller_has_gone() {
         .await;
     let follower = cluster.follower().await;
     let leader = cluster.leader().await;
-    let removing = cluster.replica(leader).member_remove(follower, DEADLINE);
+    let removing = cluster
+        .replica(leader)
+        .member_change(MemberChange::Remove { id: follower }, DEADLINE);
     drop(timeout(Duration::ZERO, removing).await);
     cluster
         .until("it has left", |cluster| {

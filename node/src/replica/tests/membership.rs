@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::cluster::{Cluster, DEADLINE};
-use crate::replica::{MemberAddress, MemberError, MemberRole};
+use crate::replica::{MemberChange, MemberError, MemberRole};
 
 fn roles(cluster: &Cluster, seen_by: u64) -> Vec<(u64, MemberRole)> {
     cluster
@@ -35,20 +35,20 @@ async fn a_wiped_member_is_refused_and_comes_back_by_the_documented_commands() {
 
     let replica = cluster.replica(other);
     let again = replica
-        .member_add(wiped, cluster.member_address(wiped), DEADLINE)
+        .member_change(cluster.adds(wiped, wiped), DEADLINE)
         .await;
     assert_eq!(again, Err(MemberError::AlreadyMember { id: wiped }));
     replica
-        .member_remove(wiped, DEADLINE)
+        .member_change(MemberChange::Remove { id: wiped }, DEADLINE)
         .await
         .expect("it is removed");
     replica
-        .member_add(wiped, cluster.member_address(wiped), DEADLINE)
+        .member_change(cluster.adds(wiped, wiped), DEADLINE)
         .await
         .expect("it is added");
     cluster.claimed(other, "b").await;
     replica
-        .member_promote(wiped, DEADLINE)
+        .member_change(MemberChange::Promote { id: wiped }, DEADLINE)
         .await
         .expect("it is promoted");
     cluster.all_ready().await;
@@ -72,7 +72,7 @@ async fn a_fourth_node_joins_as_a_learner_and_is_promoted_by_any_node() {
     let follower = cluster.follower().await;
     cluster
         .replica(follower)
-        .member_add(4, cluster.member_address(4), DEADLINE)
+        .member_change(cluster.adds(4, 4), DEADLINE)
         .await
         .expect("it is added");
     cluster.ready(4).await;
@@ -86,7 +86,7 @@ async fn a_fourth_node_joins_as_a_learner_and_is_promoted_by_any_node() {
     let block = cluster.claimed(4, "from-a-learner").await;
     cluster
         .replica(4)
-        .member_promote(4, DEADLINE)
+        .member_change(MemberChange::Promote { id: 4 }, DEADLINE)
         .await
         .expect("it is promoted");
     cluster
@@ -106,7 +106,7 @@ async fn a_leader_that_is_removed_hands_over_first() {
     let leader = cluster.leader().await;
     cluster
         .replica(leader)
-        .member_remove(leader, DEADLINE)
+        .member_change(MemberChange::Remove { id: leader }, DEADLINE)
         .await
         .expect("it is removed");
     let rest = (1..=3).find(|id| *id != leader).expect("there are three");
@@ -126,30 +126,40 @@ async fn changes_that_make_no_sense_are_refused_and_change_nothing() {
     let before = roles(&cluster, 1);
     let unknown = MemberError::Unknown { id: 9 };
     assert_eq!(
-        cluster.replica(1).member_remove(9, DEADLINE).await,
+        cluster
+            .replica(1)
+            .member_change(MemberChange::Remove { id: 9 }, DEADLINE)
+            .await,
         Err(unknown.clone())
     );
     assert_eq!(
-        cluster.replica(2).member_promote(9, DEADLINE).await,
+        cluster
+            .replica(2)
+            .member_change(MemberChange::Promote { id: 9 }, DEADLINE)
+            .await,
         Err(unknown)
     );
     assert_eq!(
-        cluster.replica(3).member_promote(1, DEADLINE).await,
+        cluster
+            .replica(3)
+            .member_change(MemberChange::Promote { id: 1 }, DEADLINE)
+            .await,
         Ok(()),
         "it is a voter already"
     );
-    let nobody = MemberAddress {
+    let nobody = MemberChange::Add {
+        id: 9,
         peer_address: "127.0.0.1:1".to_owned(),
         http_url: None,
     };
-    let refused = cluster.replica(1).member_add(9, nobody, DEADLINE).await;
+    let refused = cluster.replica(1).member_change(nobody, DEADLINE).await;
     assert!(
         matches!(refused, Err(MemberError::NotReachable { .. })),
         "{refused:?}"
     );
     let wrong_id = cluster
         .replica(1)
-        .member_add(9, cluster.member_address(2), DEADLINE)
+        .member_change(cluster.adds(9, 2), DEADLINE)
         .await;
     assert!(
         matches!(wrong_id, Err(MemberError::NotReachable { .. })),
@@ -173,14 +183,17 @@ async fn changes_that_make_no_sense_are_refused_and_change_nothing() {
             silent.is_none_or(|silent| silent > 3_000).then_some(())
         })
         .await;
-    let refused = cluster.replica(leader).member_remove(up, short).await;
+    let refused = cluster
+        .replica(leader)
+        .member_change(MemberChange::Remove { id: up }, short)
+        .await;
     assert!(
         matches!(refused, Err(MemberError::WouldLoseQuorum { .. })),
         "{refused:?}"
     );
     cluster
         .replica(leader)
-        .member_remove(down, DEADLINE)
+        .member_change(MemberChange::Remove { id: down }, DEADLINE)
         .await
         .expect("the silent one can go");
 }
@@ -188,7 +201,10 @@ async fn changes_that_make_no_sense_are_refused_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_voter_stays() {
     let cluster = Cluster::formed(1).await;
-    let refused = cluster.replica(1).member_remove(1, DEADLINE).await;
+    let refused = cluster
+        .replica(1)
+        .member_change(MemberChange::Remove { id: 1 }, DEADLINE)
+        .await;
     assert!(
         matches!(refused, Err(MemberError::WouldLoseQuorum { .. })),
         "{refused:?}"
@@ -204,7 +220,7 @@ async fn a_learner_that_does_not_answer_is_not_promoted_and_writes_go_on() {
     cluster.waits_because(2, "ipamctl cluster add 2").await;
     cluster
         .replica(1)
-        .member_add(2, cluster.member_address(2), DEADLINE)
+        .member_change(cluster.adds(2, 2), DEADLINE)
         .await
         .expect("it is added");
     cluster
@@ -215,7 +231,10 @@ async fn a_learner_that_does_not_answer_is_not_promoted_and_writes_go_on() {
         })
         .await;
     cluster.stop(2).await;
-    let refused = cluster.replica(1).member_promote(2, DEADLINE).await;
+    let refused = cluster
+        .replica(1)
+        .member_change(MemberChange::Promote { id: 2 }, DEADLINE)
+        .await;
     assert!(
         matches!(&refused, Err(MemberError::WouldLoseQuorum { reason }) if reason.contains("node 2 does not answer")),
         "{refused:?}"
@@ -225,7 +244,7 @@ async fn a_learner_that_does_not_answer_is_not_promoted_and_writes_go_on() {
     cluster.ready(2).await;
     cluster
         .replica(1)
-        .member_promote(2, DEADLINE)
+        .member_change(MemberChange::Promote { id: 2 }, DEADLINE)
         .await
         .expect("it answers again");
 }

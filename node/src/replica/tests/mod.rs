@@ -1,6 +1,7 @@
 //! Replicas in one process on loopback, with real logs in temporary directories.
 
 mod cluster;
+mod dry_runs;
 mod formation;
 mod giving_up;
 mod leaving;

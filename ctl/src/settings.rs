@@ -269,6 +269,16 @@ mod tests {
     }
 
     #[test]
+    fn the_file_that_the_documentation_shows_is_read() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ipamctl.md");
+        let page = fs::read_to_string(page).unwrap();
+        let example = page.split("```toml\n").nth(1).unwrap();
+        let shown = file(example.split("```").next().unwrap());
+        assert_eq!(shown.endpoints.len(), 2);
+        assert!(shown.tenant.is_some() && shown.token_file.is_some());
+    }
+
+    #[test]
     fn a_token_is_the_text_of_its_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");

@@ -157,19 +157,19 @@ pub struct ClaimEdit {
 pub enum ClaimChange {
     /// Immutable.
     Name(Option<Name>),
-    /// Immutable.
+    /// Immutable: as asked for, or the pool that it is from.
     Pool(Option<PoolRef>),
     /// Immutable.
     PoolSelector(Option<Box<PoolSelector>>),
     /// Immutable: whether it withholds its block.
     Reservation(bool),
-    /// Immutable.
+    /// Immutable: as asked for, or that of its block.
     PrefixLength(Option<u8>),
-    /// Immutable.
+    /// Immutable: as asked for, or its block.
     Cidr(Option<Prefix>),
     /// Immutable.
     Within(Vec<Range>),
-    /// Immutable.
+    /// Immutable: as asked for, or that of its block.
     Family(Option<Family>),
     /// Immutable.
     Owner(Option<Owner>),

@@ -125,7 +125,7 @@ impl Shared {
             Err(error) => return (Attempt::BrokeOff(error), None),
         };
         let status = response.status().as_u16();
-        let retry_after = number(response.headers(), RETRY_AFTER.as_str()).map(Duration::from_secs);
+        let retry_after = retry_after(&response);
         let revision = number(response.headers(), headers::IPAM_REVISION);
         match response.bytes().await {
             Ok(body) => (
@@ -139,6 +139,16 @@ impl Shared {
             Err(error) => (Attempt::BrokeOff(error), None),
         }
     }
+}
+
+/// Why a call failed, and what came before.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// An attempt before the last one was perhaps done, so that a refusal may be of what is done already.
+    pub(crate) perhaps_done: bool,
+    /// The endpoint of the last attempt.
+    pub(crate) endpoint: String,
 }
 
 impl Client {
@@ -160,13 +170,25 @@ impl Client {
     /// A mutation of the state.
     pub(crate) async fn mutate<T: DeserializeOwned>(
         &self,
-        mut request: Request,
+        request: Request,
     ) -> Result<Answer<T>, Error> {
+        self.call(self.mutation(request)).await
+    }
+
+    /// A mutation, whose refusal may be that of a repeat.
+    pub(crate) async fn mutate_told<T: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<Answer<T>, Failed> {
+        self.call_told(self.mutation(request)).await
+    }
+
+    fn mutation(&self, mut request: Request) -> Request {
         if self.dry_run {
             request = request.query("dryRun", Some(true));
             request.safety = Safety::Read;
         }
-        self.call(request).await
+        request
     }
 
     /// Any request.
@@ -174,6 +196,11 @@ impl Client {
         &self,
         request: Request,
     ) -> Result<Answer<T>, Error> {
+        let answer = self.call_told(request).await;
+        answer.map_err(|failed| failed.error)
+    }
+
+    async fn call_told<T: DeserializeOwned>(&self, request: Request) -> Result<Answer<T>, Failed> {
         let shared = &*self.shared;
         let deadline = Instant::now() + self.deadline;
         let mut schedule =
@@ -192,6 +219,11 @@ impl Client {
             if let Some(revision) = revision {
                 shared.revision.fetch_max(revision, Ordering::Relaxed);
             }
+            let failed = |error, perhaps_done| Failed {
+                error,
+                perhaps_done,
+                endpoint: endpoint.clone(),
+            };
             let again = match verdict(attempt, request.safety) {
                 Verdict::Good(status, body) => {
                     shared.prefer(index);
@@ -201,32 +233,37 @@ impl Client {
                             revision,
                             body,
                         }),
-                        Err(error) => Err(unexpected(endpoint, status, error.to_string())),
+                        Err(error) => {
+                            let error = unexpected(endpoint, status, error.to_string());
+                            Err(failed(error, perhaps_done))
+                        }
                     };
                 }
                 Verdict::Refused(problem) => {
                     shared.prefer(index);
-                    return Err(Error::Refused(problem));
+                    return Err(failed(Error::Refused(problem), perhaps_done));
                 }
                 Verdict::Unexpected(status, reason) => {
-                    return Err(unexpected(endpoint, status, reason));
+                    return Err(failed(unexpected(endpoint, status, reason), perhaps_done));
                 }
-                Verdict::Unknown(cause) => return Err(unknown(endpoint, cause)),
+                Verdict::Unknown(cause) => return Err(failed(unknown(endpoint, cause), true)),
                 Verdict::Again(again) => again,
             };
             perhaps_done |= again.perhaps_done;
             schedule.failed(index, again.wait, Instant::now());
             if schedule.next().1 >= deadline {
-                return Err(if perhaps_done {
+                let error = if perhaps_done {
                     unknown(endpoint, again.cause)
                 } else {
                     gave_up(endpoint, again.cause)
-                });
+                };
+                return Err(failed(error, perhaps_done));
             }
         }
     }
 }
 
+/// Something answered that is not of this API.
 pub(crate) fn unexpected(endpoint: &str, status: u16, reason: String) -> Error {
     Error::Unexpected {
         endpoint: endpoint.to_owned(),
@@ -235,6 +272,7 @@ pub(crate) fn unexpected(endpoint: &str, status: u16, reason: String) -> Error {
     }
 }
 
+/// The write may have been done, or may yet be.
 pub(crate) fn unknown(endpoint: &str, cause: Cause) -> Error {
     let (problem, source) = match cause {
         Cause::Problem(problem) => (Some(problem), None),
@@ -258,6 +296,11 @@ pub(crate) fn gave_up(endpoint: &str, cause: Cause) -> Error {
             source,
         },
     }
+}
+
+/// `Retry-After`, where it is a number of seconds.
+pub(crate) fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    number(response.headers(), RETRY_AFTER.as_str()).map(Duration::from_secs)
 }
 
 fn number(headers: &HeaderMap, name: &str) -> Option<u64> {

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use api::views::{WatchEvent, WatchObject, WatchType};
+use api::views::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
+use reqwest::header::CONTENT_TYPE;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::call::retry_after;
 use crate::endpoints::Schedule;
 use crate::request::{Request, Safety};
 use crate::verdict::{Again, Attempt, Cause, Verdict, verdict};
@@ -24,6 +26,9 @@ pub struct Watch {
     /// Id of the event that was told last.
     last: Option<String>,
     stream: Option<Stream>,
+    /// Which endpoint is asked next, kept until an event comes: one that lets every stream end at once
+    /// is not asked again at once.
+    schedule: Option<Schedule>,
     told: VecDeque<(Option<String>, WatchEvent)>,
 }
 
@@ -42,6 +47,7 @@ impl Watch {
             request,
             last: None,
             stream: None,
+            schedule: None,
             told: VecDeque::new(),
         }
     }
@@ -73,10 +79,18 @@ impl Watch {
                     stream.buffer.extend_from_slice(&bytes);
                     let told = take_events(&mut stream.buffer);
                     let told = told.map_err(|reason| self.unexpected(endpoint, reason))?;
+                    if !told.is_empty() {
+                        self.schedule = None;
+                    }
                     self.told.extend(told);
                 }
                 // It ended, broke or fell silent: somebody goes on from the last event.
-                Ok(Ok(None) | Err(_)) | Err(_) => self.stream = None,
+                Ok(Ok(None) | Err(_)) | Err(_) => {
+                    if let Some(schedule) = &mut self.schedule {
+                        schedule.failed(stream.endpoint, None, Instant::now());
+                    }
+                    self.stream = None;
+                }
             }
         }
     }
@@ -90,17 +104,18 @@ impl Watch {
     }
 
     /// Asks the endpoints in turn until one serves, for as long as a call may take.
-    async fn open(&self) -> Result<Stream, Error> {
+    async fn open(&mut self) -> Result<Stream, Error> {
         let shared = &*self.client.shared;
         let deadline = Instant::now() + self.client.deadline;
-        let mut schedule =
-            Schedule::new(shared.endpoint_count(), shared.preferred(), Instant::now());
+        let schedule = self.schedule.get_or_insert_with(|| {
+            Schedule::new(shared.endpoint_count(), shared.preferred(), Instant::now())
+        });
         loop {
             let (index, at) = schedule.next();
             sleep_until(at.min(deadline)).await;
-            let opening = shared.open(index, &self.request, self.last.as_deref());
+            let opening = opened(shared.open(index, &self.request, self.last.as_deref()));
             let verdict = match timeout(shared.attempt_timeout(), opening).await {
-                Ok(Ok(response)) if response.status().as_u16() == 200 => {
+                Ok(Opened::Stream(response)) => {
                     shared.prefer(index);
                     return Ok(Stream {
                         endpoint: index,
@@ -108,8 +123,7 @@ impl Watch {
                         buffer: Vec::new(),
                     });
                 }
-                Ok(Ok(response)) => verdict(whole(response).await, Safety::Read),
-                Ok(Err(error)) => verdict(Attempt::BrokeOff(error), Safety::Read),
+                Ok(Opened::Other(attempt)) => verdict(attempt, Safety::Read),
                 Err(_) => Verdict::Again(Again {
                     perhaps_done: false,
                     wait: None,
@@ -137,17 +151,37 @@ impl Watch {
     }
 }
 
-/// An answer that is no stream.
-async fn whole(response: reqwest::Response) -> Attempt {
+/// What an endpoint answered with.
+enum Opened {
+    /// A stream of events, as far as its head says.
+    Stream(reqwest::Response),
+    /// Anything else, read to its end.
+    Other(Attempt),
+}
+
+/// Sends the request, and reads what is no stream.
+async fn opened(sent: impl Future<Output = reqwest::Result<reqwest::Response>>) -> Opened {
+    let response = match sent.await {
+        Ok(response) => response,
+        Err(error) => return Opened::Other(Attempt::BrokeOff(error)),
+    };
     let status = response.status().as_u16();
-    match response.bytes().await {
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // The media type may have parameters.
+    let media_type = kind.split(';').next().unwrap_or_default().trim();
+    if status == 200 && media_type.eq_ignore_ascii_case(EVENT_STREAM) {
+        return Opened::Stream(response);
+    }
+    let retry_after = retry_after(&response);
+    Opened::Other(match response.bytes().await {
         Ok(body) => Attempt::Answered {
             status,
-            retry_after: None,
+            retry_after,
             body,
         },
         Err(error) => Attempt::BrokeOff(error),
-    }
+    })
 }
 
 /// Takes the whole events off the front of what was read, with their ids.

@@ -1,11 +1,11 @@
-//! The wall clock of the operator's machine, for ages only.
+//! The wall clock of the operator's machine: for ages, and for epochs that nobody stated.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since the Unix epoch.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a command line has no environment to take its time from; nothing but AGE and EXPIRES depends on it"
+    reason = "a command line has no environment to take its time from; AGE and EXPIRES depend on it, and the epoch of a reconcile that states none, which need only grow"
 )]
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()

@@ -37,6 +37,14 @@ pub(crate) enum Failure {
     /// The client could not be set up.
     #[error(transparent)]
     Options(#[from] client::InvalidOptions),
+    /// The outcome of a write that is fenced is not known.
+    #[error("{error}")]
+    Fenced {
+        /// What is known of it.
+        error: client::Error,
+        /// How to ask for the same once more, and for nothing that came after it.
+        again: String,
+    },
     /// Something on this machine.
     #[error("{what}")]
     Local {
@@ -66,6 +74,14 @@ pub(crate) enum Failure {
         /// The exit code of the first.
         code: i32,
     },
+    /// The cluster serves no longer; what was tried was told already.
+    #[error("the cluster does not serve: {untried} of {total} were not tried")]
+    Stopped {
+        /// How many were not tried.
+        untried: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// What was asked could be done in part only; how it stands was shown.
     #[error("{0}")]
     InPart(String),
@@ -75,6 +91,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Why a write failed that carries a fence; `again` says how to send the same write once more.
+    pub(crate) fn fenced(error: client::Error, again: impl FnOnce() -> String) -> Self {
+        match error {
+            client::Error::OutcomeUnknown { .. } => Self::Fenced {
+                error,
+                again: again(),
+            },
+            other => Self::Client(other),
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit_code(&self) -> i32 {
         match self {
@@ -86,6 +113,7 @@ impl Failure {
             Self::Client(
                 client::Error::Unreachable { .. } | client::Error::OutcomeUnknown { .. },
             ) => 8,
+            Self::Fenced { .. } | Self::Stopped { .. } => 8,
             Self::Several { code, .. } => *code,
             Self::Client(client::Error::Unexpected { .. } | client::Error::Unwritable(_))
             | Self::Local { .. }
@@ -100,7 +128,10 @@ impl Failure {
             Self::Client(client::Error::Refused(problem)) => print_problem(problem, to)?,
             other => {
                 writeln!(to, "error: {other}")?;
-                let mut source = other.source();
+                let mut source = match other {
+                    Self::Fenced { error, .. } => error.source(),
+                    other => other.source(),
+                };
                 while let Some(cause) = source {
                     writeln!(to, "  because: {cause}")?;
                     source = cause.source();
@@ -122,6 +153,10 @@ impl Failure {
             ),
             Self::Client(client::Error::OutcomeUnknown { .. }) => {
                 Some("look whether it was done; a claim can be asked for again by the same name".to_owned())
+            }
+            Self::Fenced { again, .. } => Some(again.clone()),
+            Self::Stopped { .. } => {
+                Some("repeat the command when it serves again: what was done stays".to_owned())
             }
             Self::Client(client::Error::Unexpected { .. }) => {
                 Some("is this the HTTP address of an ipamd node, and of a version that this ipamctl knows?".to_owned())
@@ -170,21 +205,25 @@ fn hint_of_problem(problem: &Problem) -> Option<String> {
             .unwrap_or_default()
             .to_owned()
     };
+    // A pool may be another tenant's, shared with the one that asked.
+    let pool = match (fact("pool"), fact("tenant")) {
+        (pool, tenant) if tenant.is_empty() => pool,
+        (pool, tenant) => format!("{pool} --tenant {tenant}"),
+    };
     match problem.known_code()? {
         Code::TenantNotFound => Some("'ipamctl tenant list' shows those that there are".to_owned()),
-        Code::PoolNotFound => Some("'ipamctl pool list' shows those that there are".to_owned()),
+        Code::PoolNotFound => {
+            let list = match fact("tenant") {
+                tenant if tenant.is_empty() => "pool list".to_owned(),
+                tenant => format!("pool list --tenant {tenant}"),
+            };
+            Some(format!("'ipamctl {list}' shows those that there are"))
+        }
         Code::ClaimNotFound => Some("'ipamctl claim list' shows those that there are".to_owned()),
-        Code::PoolExhausted => Some(format!(
-            "'ipamctl pool free {}' shows what is left",
-            fact("pool")
-        )),
-        Code::PoolDraining => Some(format!(
-            "'ipamctl pool show {}' shows since when",
-            fact("pool")
-        )),
+        Code::PoolExhausted => Some(format!("'ipamctl pool free {pool}' shows what is left")),
+        Code::PoolDraining => Some(format!("'ipamctl pool show {pool}' shows since when")),
         Code::PoolInUse => Some(format!(
-            "'ipamctl allocation list --pool {}' shows what it holds",
-            fact("pool")
+            "'ipamctl allocation list --pool {pool}' shows what it holds"
         )),
         Code::ClaimMismatch => Some(format!(
             "'ipamctl claim show {}' shows it; ask under another name",
@@ -199,6 +238,16 @@ fn hint_of_problem(problem: &Problem) -> Option<String> {
         }
         Code::OutcomeUnknown => Some("repeat the command with the same name".to_owned()),
         _ => None,
+    }
+}
+
+/// The cluster, or what answers in its place, will not do the next thing either: it was waited for as
+/// long as a call may take.
+pub(crate) fn is_outage(error: &client::Error) -> bool {
+    match error {
+        client::Error::Unreachable { .. } | client::Error::Unexpected { .. } => true,
+        client::Error::Refused(problem) => code_of_status(problem.status) == 8,
+        client::Error::OutcomeUnknown { .. } | client::Error::Unwritable(_) => false,
     }
 }
 
@@ -286,6 +335,28 @@ mod tests {
             .print(&mut text)
             .unwrap();
         String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_hint_about_a_pool_names_the_tenant_that_has_it() {
+        let table = [
+            (
+                Code::PoolExhausted,
+                "'ipamctl pool free p --tenant net' shows",
+            ),
+            (
+                Code::PoolDraining,
+                "'ipamctl pool show p --tenant net' shows",
+            ),
+            (Code::PoolNotFound, "'ipamctl pool list --tenant net' shows"),
+        ];
+        for (code, expected) in table {
+            let shared = Problem::new(code, "no")
+                .with("pool", "p")
+                .with("tenant", "net");
+            let text = told(shared);
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Where the cluster is and who asks: switches, then variables, then the configuration file.
+//! Where the cluster is and who asks: switches, then variables, then the configuration file. A variable that is
+//! empty is as one that is not set.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,35 @@ struct ConfigFile {
     token_file: Option<PathBuf>,
 }
 
+/// The variables; one that is empty is not set.
+#[derive(Debug, Default)]
+struct Variables {
+    /// `IPAMCTL_ENDPOINTS`, divided by commas.
+    endpoints: Vec<String>,
+    /// `IPAMCTL_TENANT`
+    tenant: Option<String>,
+    /// `IPAMCTL_TOKEN_FILE`
+    token_file: Option<PathBuf>,
+}
+
+impl Variables {
+    fn read(value_of: impl Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
+        let given = |name: &str| value_of(name).filter(|value| !value.is_empty());
+        let text = |name: &str| match given(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) => Ok(Some(text)),
+            Some(Err(_)) => Err(Failure::Usage(format!("{name} is not UTF-8"))),
+        };
+        let endpoints = text("IPAMCTL_ENDPOINTS")?.unwrap_or_default();
+        let endpoints = endpoints.split(',').filter(|one| !one.is_empty());
+        Ok(Self {
+            endpoints: endpoints.map(str::to_owned).collect(),
+            tenant: text("IPAMCTL_TENANT")?,
+            token_file: given("IPAMCTL_TOKEN_FILE").map(PathBuf::from),
+        })
+    }
+}
+
 /// What a command works with.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -46,23 +77,29 @@ impl Settings {
             Some(path) => read_config(&path)?,
             None => ConfigFile::default(),
         };
-        Self::resolve(global, file)
+        let variables = Variables::read(|name| env::var_os(name))?;
+        Self::resolve(global, &variables, file)
     }
 
-    fn resolve(global: &Global, file: ConfigFile) -> Result<Self, Failure> {
-        let endpoints = [&global.endpoint, &file.endpoints]
+    fn resolve(global: &Global, variables: &Variables, file: ConfigFile) -> Result<Self, Failure> {
+        let endpoints = [&global.endpoint, &variables.endpoints, &file.endpoints]
             .into_iter()
             .find(|list| !list.is_empty());
-        let tenant = match (&global.tenant, file.tenant) {
-            (Some(tenant), _) => Some(tenant.clone()),
-            (None, Some(text)) => Some(Name::new(&text).map_err(|error| {
+        let tenant = match (&global.tenant, &variables.tenant, &file.tenant) {
+            (Some(tenant), ..) => Some(tenant.clone()),
+            (None, Some(text), _) => Some(Name::new(text).map_err(|error| {
+                Failure::Usage(format!("IPAMCTL_TENANT is {text:?}, which is {error}"))
+            })?),
+            (None, None, Some(text)) => Some(Name::new(text).map_err(|error| {
                 Failure::File(format!(
                     "the configuration file says tenant = {text:?}, which is {error}"
                 ))
             })?),
-            (None, None) => None,
+            (None, None, None) => None,
         };
-        let token_file = global.token_file.as_ref().or(file.token_file.as_ref());
+        let token_file = global.token_file.as_ref();
+        let token_file = token_file.or(variables.token_file.as_ref());
+        let token_file = token_file.or(file.token_file.as_ref());
         Ok(Self {
             endpoints: endpoints
                 .cloned()
@@ -162,7 +199,8 @@ mod tests {
     #[test]
     fn switches_win_over_the_file_and_the_file_over_the_default() {
         let full = "endpoints = [\"http://a:1\", \"http://b:1\"]\ntenant = \"acme\"";
-        let from_file = Settings::resolve(&global(), file(full)).unwrap();
+        let unset = Variables::default();
+        let from_file = Settings::resolve(&global(), &unset, file(full)).unwrap();
         assert_eq!(from_file.endpoints, ["http://a:1", "http://b:1"]);
         assert_eq!(from_file.tenant().unwrap().as_str(), "acme");
         let switches = Global {
@@ -170,12 +208,45 @@ mod tests {
             tenant: Name::new("umbrella").ok(),
             ..global()
         };
-        let from_switches = Settings::resolve(&switches, file(full)).unwrap();
+        let variables = variables(&[
+            ("IPAMCTL_ENDPOINTS", "http://d:1,http://e:1"),
+            ("IPAMCTL_TENANT", "initech"),
+        ])
+        .unwrap();
+        let from_variables = Settings::resolve(&global(), &variables, file(full)).unwrap();
+        assert_eq!(from_variables.endpoints, ["http://d:1", "http://e:1"]);
+        assert_eq!(from_variables.tenant().unwrap().as_str(), "initech");
+        let from_switches = Settings::resolve(&switches, &variables, file(full)).unwrap();
         assert_eq!(from_switches.endpoints, ["http://c:1"]);
         assert_eq!(from_switches.tenant().unwrap().as_str(), "umbrella");
-        let nothing = Settings::resolve(&global(), ConfigFile::default()).unwrap();
+        let nothing = Settings::resolve(&global(), &unset, ConfigFile::default()).unwrap();
         assert_eq!(nothing.endpoints, [ENDPOINT_DEFAULT]);
         assert_eq!(nothing.tenant().unwrap_err().exit_code(), 2);
+    }
+
+    fn variables(set: &[(&str, &str)]) -> Result<Variables, Failure> {
+        Variables::read(|name| {
+            let found = set.iter().find(|(set, _)| *set == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let empty = variables(&[
+            ("IPAMCTL_ENDPOINTS", ""),
+            ("IPAMCTL_TENANT", ""),
+            ("IPAMCTL_TOKEN_FILE", ""),
+        ])
+        .unwrap();
+        let full = "endpoints = [\"http://a:1\"]\ntenant = \"acme\"";
+        let settings = Settings::resolve(&global(), &empty, file(full)).unwrap();
+        assert_eq!(settings.endpoints, ["http://a:1"]);
+        assert_eq!(settings.tenant().unwrap().as_str(), "acme");
+        assert!(settings.token.is_none());
+        let odd = variables(&[("IPAMCTL_TENANT", "a b")]).unwrap();
+        let refused = Settings::resolve(&global(), &odd, file(full)).unwrap_err();
+        assert_eq!(refused.exit_code(), 2, "{refused}");
     }
 
     #[test]
@@ -192,8 +263,19 @@ mod tests {
             fs::write(&path, bad).unwrap();
             assert_eq!(read_config(&path).unwrap_err().exit_code(), 1, "{bad}");
         }
-        let odd = Settings::resolve(&global(), file("tenant = \"a b\"")).unwrap_err();
+        let unset = Variables::default();
+        let odd = Settings::resolve(&global(), &unset, file("tenant = \"a b\"")).unwrap_err();
         assert_eq!(odd.exit_code(), 1);
+    }
+
+    #[test]
+    fn the_file_that_the_documentation_shows_is_read() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ipamctl.md");
+        let page = fs::read_to_string(page).unwrap();
+        let example = page.split("```toml\n").nth(1).unwrap();
+        let shown = file(example.split("```").next().unwrap());
+        assert_eq!(shown.endpoints.len(), 2);
+        assert!(shown.tenant.is_some() && shown.token_file.is_some());
     }
 
     #[test]

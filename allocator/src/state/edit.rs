@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::answer::{FieldProblem, Outcome, Rejection};
-use crate::command::{ClaimFrom, TenantSpec};
+use crate::command::{ClaimFrom, PoolRef, TenantSpec};
 use crate::edit::{ClaimChange, ClaimEdit, TenantChange, TenantEdit};
 use crate::life::ClaimLife;
 use crate::name::LABELS_MAX;
@@ -26,7 +26,7 @@ use super::within;
 pub(super) struct Fixed(Vec<FieldProblem>);
 
 impl Fixed {
-    /// A field that cannot change, and whether it stays.
+    /// A field that cannot change, and whether it stays: it is as it was asked for, or says what is there.
     pub(super) fn field(&mut self, field: &str, same: bool) {
         if !same {
             self.0.push(FieldProblem {
@@ -149,17 +149,22 @@ impl State {
         changes: &[ClaimChange],
     ) -> Result<(Option<Arc<Extras>>, ClaimLife), Rejection> {
         let mut spec = self.claim_view_of(id).spec;
+        let hold = self.tables.hold(id);
+        let held_in = &self.tables.pool(hold.pool).spec;
         let mut fixed = Fixed::default();
         for change in changes {
             match change {
                 ClaimChange::Name(name) => fixed.field("name", name.as_ref() == Some(&spec.name)),
                 ClaimChange::Pool(pool) => {
-                    let same = match (&spec.from, pool) {
-                        (ClaimFrom::Pool(there), Some(pool)) => {
-                            same_pool(pool, there, &spec.tenant)
+                    let same = match pool {
+                        Some(pool) => {
+                            let there = PoolRef {
+                                tenant: Some(held_in.tenant.clone()),
+                                name: held_in.name.clone(),
+                            };
+                            same_pool(pool, &there, &spec.tenant)
                         }
-                        (ClaimFrom::Selector(_), None) => true,
-                        (ClaimFrom::Pool(_), None) | (ClaimFrom::Selector(_), Some(_)) => false,
+                        None => matches!(spec.from, ClaimFrom::Selector(_)),
                     };
                     fixed.field("pool", same);
                 }
@@ -174,13 +179,19 @@ impl State {
                     fixed.field("purpose", *reservation == spec.reservation);
                 }
                 ClaimChange::PrefixLength(length) => {
-                    fixed.field("prefixLength", *length == spec.prefix_length);
+                    let same = restated(length, &spec.prefix_length, &hold.block.length());
+                    fixed.field("prefixLength", same);
                 }
-                ClaimChange::Cidr(cidr) => fixed.field("cidr", *cidr == spec.cidr),
+                ClaimChange::Cidr(cidr) => {
+                    fixed.field("cidr", restated(cidr, &spec.cidr, &hold.block));
+                }
                 ClaimChange::Within(ranges) => {
                     fixed.field("within", within::same(ranges, &spec.within));
                 }
-                ClaimChange::Family(family) => fixed.field("family", *family == spec.family),
+                ClaimChange::Family(family) => {
+                    let same = restated(family, &spec.family, &hold.block.family());
+                    fixed.field("family", same);
+                }
                 ClaimChange::Owner(owner) => fixed.field("owner", *owner == spec.owner),
                 ClaimChange::TtlSeconds(ttl) => spec.life.ttl_seconds = *ttl,
                 ClaimChange::GraceSeconds(grace) => spec.life.grace_seconds = *grace,
@@ -195,19 +206,20 @@ impl State {
             ("labels", spec.labels.len()),
             ("annotations", spec.annotations.len()),
         ])?;
-        let hold = self.tables.hold(id);
         if hold
             .claim()
             .is_none_or(|claim| claim.life_asked() != spec.life)
         {
-            claim_life_check(
-                spec.reservation,
-                &spec.life,
-                &self.tables.pool(hold.pool).spec.life,
-            )?;
+            claim_life_check(spec.reservation, &spec.life, &held_in.life)?;
         }
         Ok((extras_of(&spec), spec.life))
     }
+}
+
+/// What was left to the pool may be stated later as what came of it: a claim that was imported by its block
+/// is described by the same document as one that was asked for by length.
+fn restated<T: PartialEq>(stated: &Option<T>, asked: &Option<T>, there: &T) -> bool {
+    stated == asked || stated.as_ref() == Some(there)
 }
 
 fn tenant_changed(there: &TenantSpec, changes: &[TenantChange]) -> Result<TenantSpec, Rejection> {

@@ -1,9 +1,11 @@
 //! Kept blocks whose pool is edited meanwhile, and edits of how long blocks are held and kept.
 
 use allocator::answer::{Outcome, Rejection};
-use allocator::command::Command;
+use allocator::command::{ClaimFrom, Command, PoolRef, PoolSelector};
 use allocator::edit::{ClaimChange, ClaimEdit, PoolChange};
+use allocator::filter::LabelSelector;
 use allocator::life::{PoolLife, ReclaimPolicy};
+use allocator::prefix::Family;
 use allocator::view::{ClaimView, Phase};
 
 use crate::support::{
@@ -191,4 +193,102 @@ fn an_edited_claim_says_how_long_its_block_is_kept() {
     harness.later(100);
     harness.expire();
     assert_eq!(harness.view("p").claims.released, 0);
+}
+
+#[test]
+fn what_cannot_be_changed_can_be_restated_as_it_was_asked_for_or_as_it_came_out() {
+    let pool = |tenant: Option<&str>, text: &str| {
+        ClaimChange::Pool(Some(PoolRef {
+            tenant: tenant.map(name),
+            name: name(text),
+        }))
+    };
+    let length = |length| ClaimChange::PrefixLength(Some(length));
+    let family = |family| ClaimChange::Family(Some(family));
+    let cidr = |text: &str| ClaimChange::Cidr(Some(block(text)));
+    let any = || {
+        Box::new(PoolSelector {
+            tenant: None,
+            family: None,
+            labels: LabelSelector::default(),
+        })
+    };
+    let by_selector = |text: &str| {
+        let mut spec = claim(text, "unused", "32");
+        spec.from = ClaimFrom::Selector(any());
+        spec
+    };
+    // How it was asked for, what is stated later, and the field that is refused.
+    let table = [
+        // By its block, as an import asks.
+        (claim("c", "p", "10.0.0.0/32"), length(32), None),
+        (
+            claim("c", "p", "10.0.0.0/32"),
+            length(31),
+            Some("prefixLength"),
+        ),
+        (claim("c", "p", "10.0.0.0/32"), family(Family::IPv4), None),
+        (
+            claim("c", "p", "10.0.0.0/32"),
+            family(Family::IPv6),
+            Some("family"),
+        ),
+        (claim("c", "p", "10.0.0.0/32"), cidr("10.0.0.0/32"), None),
+        (
+            claim("c", "p", "10.0.0.0/32"),
+            ClaimChange::Cidr(None),
+            Some("cidr"),
+        ),
+        // By its length, or by nothing.
+        (claim("c", "p", "32"), cidr("10.0.0.0/32"), None),
+        (claim("c", "p", "32"), cidr("10.0.0.1/32"), Some("cidr")),
+        (
+            claim("c", "p", "32"),
+            ClaimChange::PrefixLength(None),
+            Some("prefixLength"),
+        ),
+        (claim("c", "p", ""), length(32), None),
+        (claim("c", "p", ""), ClaimChange::PrefixLength(None), None),
+        (claim("c", "p", ""), ClaimChange::Family(None), None),
+        // From a pool, or from one of several.
+        (claim("c", "p", ""), pool(None, "p"), None),
+        (claim("c", "p", ""), pool(Some(TENANT), "p"), None),
+        (claim("c", "p", ""), pool(None, "q"), Some("pool")),
+        (claim("c", "p", ""), pool(Some("other"), "p"), Some("pool")),
+        (claim("c", "p", ""), ClaimChange::Pool(None), Some("pool")),
+        (
+            claim("c", "p", ""),
+            ClaimChange::PoolSelector(Some(any())),
+            Some("poolSelector"),
+        ),
+        (
+            by_selector("c"),
+            ClaimChange::PoolSelector(Some(any())),
+            None,
+        ),
+        (
+            by_selector("c"),
+            ClaimChange::PoolSelector(None),
+            Some("poolSelector"),
+        ),
+        (by_selector("c"), ClaimChange::Pool(None), None),
+        (by_selector("c"), pool(None, "p"), None),
+        (by_selector("c"), pool(None, "q"), Some("pool")),
+    ];
+    for (asked, stated, refused) in table {
+        let mut harness = harness();
+        let before = harness.claim(asked.clone());
+        let revision = harness.state.revision();
+        let case = format!("{asked:?} {stated:?}");
+        let answer = harness.answer(claim_edit("c", vec![stated])).result;
+        match (answer, refused) {
+            (Ok(Outcome::ClaimEdited(view)), None) => assert_eq!(*view, before, "{case}"),
+            (Err(Rejection::InvalidField(problems)), Some(field)) => {
+                let fields: Vec<&str> = problems.iter().map(|one| &*one.field).collect();
+                assert_eq!(fields, [field], "{case}");
+            }
+            (other, _) => panic!("{case}: {other:?}"),
+        }
+        assert_eq!(harness.state.revision(), revision, "{case}");
+    }
 }

@@ -129,19 +129,19 @@ pub struct PoolPatch {
 pub struct ClaimPatch {
     /// Immutable.
     pub name: Option<String>,
-    /// Immutable.
+    /// Immutable: as asked for, or the pool that it is from.
     pub pool: Option<PoolRef>,
     /// Immutable.
     pub pool_selector: Option<PoolSelector>,
     /// Immutable.
     pub purpose: Option<ClaimPurpose>,
-    /// Immutable.
+    /// Immutable: as asked for, or that of its block.
     pub prefix_length: Option<u8>,
-    /// Immutable.
+    /// Immutable: as asked for, or its block.
     pub cidr: Option<String>,
     /// Immutable.
     pub within: Option<Vec<String>>,
-    /// Immutable.
+    /// Immutable: as asked for, or that of its block.
     #[schema(schema_with = crate::scalar::family_schema)]
     pub family: Option<Family>,
     /// Immutable.

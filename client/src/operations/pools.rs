@@ -2,13 +2,17 @@
 
 use allocator::name::Name;
 use allocator::prefix::Address;
+use api::Problem;
 use api::headers;
+use api::problem::Code;
 use api::requests::PoolCreate;
 use api::views::{Free, List, Pool, PoolCascaded, PoolMap, PoolTree};
 use serde::Serialize;
 
 use super::{Filter, FreeBlocks};
+use crate::call::{Failed, unknown};
 use crate::request::{Request, Safety};
+use crate::verdict::Cause;
 use crate::{Answer, Client, Error};
 
 impl Client {
@@ -93,10 +97,12 @@ impl Client {
 
     /// Removes a pool with what is under it, as far as it was given at or before a revision; with a
     /// limit at most so many blocks, the first in order of address. Safe to repeat, since what is given
-    /// later is not meant; a repeat of what was done is `pool_not_found`.
+    /// later is not meant. Where an attempt was perhaps done and the pool is gone after it, it is
+    /// deleted: what that attempt released is not counted then.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]; [`Error::OutcomeUnknown`] where an attempt was perhaps done and the pool has another
+    /// revision than `if_revision` after it: that attempt changes it as anybody else may.
     pub async fn pool_cascade(
         &self,
         tenant: &Name,
@@ -109,9 +115,17 @@ impl Client {
         let request = Request::delete(path, Safety::Repeatable)
             .query("cascade", Some(true))
             .query("asOfRevision", Some(as_of_revision))
-            .query("limit", limit);
-        self.mutate(request.header(headers::IF_REVISION, if_revision))
-            .await
+            .query("limit", limit)
+            .header(headers::IF_REVISION, if_revision);
+        match self.mutate_told(request).await {
+            Ok(answer) => Ok(answer),
+            Err(Failed {
+                error: Error::Refused(problem),
+                perhaps_done: true,
+                endpoint,
+            }) => repeated_cascade(problem, &endpoint),
+            Err(failed) => Err(failed.error),
+        }
     }
 
     /// Lists a pool's free blocks.
@@ -157,5 +171,24 @@ impl Client {
             "/v1/tenants/{tenant}/pools/{pool}/tree"
         )))
         .await
+    }
+}
+
+/// What the refusal of a repeat says of a cascade of which an attempt was perhaps done.
+fn repeated_cascade(problem: Box<Problem>, endpoint: &str) -> Result<Answer<PoolCascaded>, Error> {
+    match problem.known_code() {
+        Some(Code::PoolNotFound) => Ok(Answer {
+            status: 200,
+            revision: problem.revision,
+            body: PoolCascaded {
+                released: 0,
+                remaining: 0,
+                newer: 0,
+                deleted: true,
+                revision: problem.revision.unwrap_or_default(),
+            },
+        }),
+        Some(Code::RevisionMismatch) => Err(unknown(endpoint, Cause::Problem(problem))),
+        _ => Err(Error::Refused(problem)),
     }
 }

@@ -1,6 +1,7 @@
 //! Calls against nodes of a script: fail-over, repeats, waits and what is never repeated.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cascades;
 mod node;
 mod watch;
 

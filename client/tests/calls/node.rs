@@ -121,7 +121,10 @@ fn answer(script: Script) -> Response<Body> {
             .status(problem.status)
             .header("retry-after", seconds)
             .body(Body::from(serde_json::to_vec(&problem).unwrap())),
-        Script::Events(text) => response.status(200).body(Body::from(text)),
+        Script::Events(text) => response
+            .status(200)
+            .header("content-type", "text/event-stream")
+            .body(Body::from(text)),
         Script::Foreign(status) => response.status(status).body(Body::from("<html>")),
         Script::Close => {
             // Fewer bytes than announced, then an error: the server closes the connection.

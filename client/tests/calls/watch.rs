@@ -103,3 +103,57 @@ async fn what_is_no_stream_of_this_api_is_told() {
         Err(Error::Unexpected { status: 404, .. })
     ));
 }
+
+#[tokio::test]
+async fn a_stream_that_ends_at_once_is_not_asked_for_again_at_once() {
+    let ends = Node::start([Script::Events(": idle\n\n".to_owned())]).await;
+    let mut watch = client(&[&ends.url]).event_watch(None, &Filter::new(), None);
+    let window = std::time::Duration::from_millis(1_000);
+    assert!(
+        tokio::time::timeout(window, watch.next()).await.is_err(),
+        "it waits for an event"
+    );
+    // Waits of at least 12, 25, 50, 100, 200, 400 and 500 ms lie between the attempts.
+    let asked = ends.lines().len();
+    assert!((2..=8).contains(&asked), "{asked} attempts");
+
+    // An event begins the waits anew: what comes after it is asked for without one.
+    let events = [
+        stream(&[("7.0", "poolCreated")]),
+        stream(&[("8.0", "poolDeleted")]),
+    ];
+    let serving = Node::start(events).await;
+    let mut watch = client(&[&serving.url]).event_watch(None, &Filter::new(), None);
+    assert_eq!(told(&watch.next().await.unwrap()).0, 7);
+    assert_eq!(told(&watch.next().await.unwrap()).0, 8);
+}
+
+#[tokio::test]
+async fn what_is_good_but_no_stream_of_events_is_told_and_not_read_for_ever() {
+    let page = Node::start([Script::Foreign(200)]).await;
+    let mut watch = client(&[&page.url]).event_watch(None, &Filter::new(), None);
+    let Err(Error::Unexpected {
+        status: 200,
+        reason,
+        ..
+    }) = watch.next().await
+    else {
+        panic!("a page is no stream")
+    };
+    assert_eq!(reason, "no stream of events");
+    assert_eq!(page.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_to_be_left_alone_is_not_asked_by_a_watch_before() {
+    let busy = Node::start([Script::After(60, Problem::too_busy())]).await;
+    let serving = Node::start([
+        Script::Problem(Problem::stopping()),
+        stream(&[("7.0", "poolCreated")]),
+    ])
+    .await;
+    let client = client(&[&busy.url, &serving.url]);
+    let mut watch = client.event_watch(None, &Filter::new(), None);
+    assert_eq!(told(&watch.next().await.unwrap()).0, 7);
+    assert_eq!((busy.lines().len(), serving.lines().len()), (1, 2));
+}

@@ -4,7 +4,7 @@ use allocator::name::Name;
 use allocator::prefix::Prefix;
 use clap::Args;
 
-use super::shared::{DryRun, Paging, WatchedKind, block, name};
+use super::shared::{Destroy, Paging, WatchedKind, block, name};
 
 /// `history`
 #[derive(Debug, Args)]
@@ -70,5 +70,5 @@ pub(crate) struct ClusterSettings {
     #[arg(long, value_name = "BYTES")]
     pub(crate) events_max_bytes: Option<u64>,
     #[command(flatten)]
-    pub(crate) dry_run: DryRun,
+    pub(crate) destroy: Destroy,
 }

@@ -6,7 +6,7 @@ use allocator::name::Name;
 use api::fields::PoolRef;
 use clap::{Args, ValueEnum};
 
-use super::shared::{DryRun, Narrow, name, pool_ref};
+use super::shared::{DryRun, Narrow, name, pool_ref, some_selector};
 
 /// `apply`
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Manifests {
     #[arg(long, requires = "selector")]
     pub(crate) prune: bool,
     /// What to prune: requirements on labels
-    #[arg(long, short = 'l', requires = "prune", value_name = "SELECTOR")]
+    #[arg(long, short = 'l', requires = "prune", value_parser = some_selector, value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
 }
 

@@ -20,7 +20,7 @@ use api::fields::PoolRef;
 use api::pool_selector::PoolSelector;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use shared::{block, name, pool_ref, pool_selector};
+use shared::{block, name, pool_ref, pool_selector, some_selector};
 
 pub(crate) use cluster::ClusterCommand;
 pub(crate) use edit::{AboutEdit, ClaimEdit, PoolEdit, PoolResize, TenantEdit};
@@ -58,19 +58,18 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Nodes to ask, one after the other.
     #[arg(
-        help = "A node; may be repeated [default: http://127.0.0.1:7400]",
+        help = "A node; may be repeated [env: IPAMCTL_ENDPOINTS] [default: http://127.0.0.1:7400]",
         long,
         global = true,
-        env = "IPAMCTL_ENDPOINTS",
         value_delimiter = ',',
         value_name = "URL"
     )]
     pub(crate) endpoint: Vec<String>,
-    /// The tenant
-    #[arg(long, short, global = true, env = "IPAMCTL_TENANT", value_parser = name, value_name = "NAME")]
+    /// The tenant [env: IPAMCTL_TENANT]
+    #[arg(long, short, global = true, value_parser = name, value_name = "NAME")]
     pub(crate) tenant: Option<Name>,
-    /// File with a bearer token
-    #[arg(long, global = true, env = "IPAMCTL_TOKEN_FILE", value_name = "FILE")]
+    /// File with a bearer token [env: IPAMCTL_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Seconds that a request may take, all attempts together
     #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
@@ -463,7 +462,7 @@ pub(crate) struct ClaimRelease {
     #[arg(value_parser = name, required_unless_present = "selector", conflicts_with = "selector")]
     pub(crate) names: Vec<Name>,
     /// All whose labels match
-    #[arg(long, short = 'l', value_name = "SELECTOR")]
+    #[arg(long, short = 'l', value_parser = some_selector, value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
     /// Only this holding of the one claim named
     #[arg(long, conflicts_with = "selector", value_name = "GENERATION")]

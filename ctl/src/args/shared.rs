@@ -206,6 +206,15 @@ pub(super) fn pool_selector(text: &str) -> Result<PoolSelector, String> {
     PoolSelector::of_text(text).map_err(|problem| problem.detail)
 }
 
+/// A selector for what is destroyed: an empty one lets everything pass, which is what a variable that is
+/// not set says.
+pub(super) fn some_selector(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty, which would be everything; a label is needed".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

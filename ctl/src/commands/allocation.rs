@@ -10,7 +10,7 @@ use super::{Context, by};
 use crate::args::{AllocationCommand, AllocationList, Destroy, Phase, Purpose};
 use crate::confirm::confirm;
 use crate::failure::Failure;
-use crate::output::printable;
+use crate::output::{self, printable};
 
 pub(super) async fn run(context: &Context, command: AllocationCommand) -> Result<(), Failure> {
     match command {
@@ -71,8 +71,17 @@ async fn reclaim(
         space: space.map(ToString::to_string),
         generation: generation.unwrap_or(kept.generation),
     };
+    if generation.is_none() {
+        output::note(&format!("{cidr} has generation {}", asked.generation));
+    }
     let writer = context.writer(destroy.dry_run);
-    let answer = writer.allocation_reclaim(tenant, &asked).await?;
+    let answer = writer.allocation_reclaim(tenant, &asked).await;
+    let answer = answer.map_err(|error| {
+        let generation = asked.generation;
+        Failure::fenced(error, || {
+            format!("the same command with --generation {generation} asks for the same once more")
+        })
+    })?;
     context.changed("allocation", &answer, "reclaimed", destroy.dry_run)
 }
 

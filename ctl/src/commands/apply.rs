@@ -4,7 +4,8 @@
 //!    that is `null` is reset. What is not there is made of it.
 //! 2. Whether something differs is the node's own answer: an edit is asked for as a dry run first, and done
 //!    only where the object would not be the same after it. So apply after apply changes nothing.
-//! 3. One document that fails does not keep the others from being applied; nothing is pruned then.
+//! 3. One document that fails does not keep the others from being applied; nothing is pruned then. Where the
+//!    cluster serves no longer, what is left is not tried.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +16,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::planned::Planned;
 use super::{Context, prune};
 use crate::args::{Apply, Manifests};
-use crate::failure::Failure;
+use crate::failure::{Failure, is_outage};
 use crate::manifest::{self, Document, Key, Kind};
 use crate::output::{self, Column, Row, column, wide_column};
+use crate::progress::Progress;
 
 /// Applies the files, or tells what that would do.
 pub(super) async fn run(context: &Context, apply: &Apply) -> Result<(), Failure> {
@@ -102,6 +105,13 @@ impl Step {
             code: None,
         }
     }
+
+    /// The fields that differ, of labels and the like the field that they are in.
+    pub(super) fn changed_fields(&self) -> impl Iterator<Item = &str> {
+        self.changes
+            .iter()
+            .filter_map(|change| change.field.split('.').next())
+    }
 }
 
 impl Row for Step {
@@ -145,10 +155,11 @@ struct Run<'a> {
     context: &'a Context,
     only_plans: bool,
     documents: Vec<Document>,
-    /// What was made or edited: in a plan, what the node does not know of yet.
-    touched: BTreeSet<Key>,
+    planned: Planned,
     steps: Vec<Step>,
     failures: Vec<Failure>,
+    /// What is not even tried, since the cluster serves no longer.
+    untried: usize,
 }
 
 impl<'a> Run<'a> {
@@ -158,9 +169,10 @@ impl<'a> Run<'a> {
             context,
             only_plans,
             documents,
-            touched: BTreeSet::new(),
+            planned: Planned::default(),
             steps: Vec::new(),
             failures: Vec::new(),
+            untried: 0,
         })
     }
 
@@ -174,19 +186,12 @@ impl<'a> Run<'a> {
                 doomed
             }
         };
-        for document in std::mem::take(&mut self.documents) {
-            match self.one(&document).await {
-                Ok(step) => {
-                    if matches!(step.action, Action::Create | Action::Change) {
-                        self.touched.insert(document.key);
-                    }
-                    self.steps.push(step);
-                }
-                Err(error) => self.failed(&document, error),
-            }
-        }
+        self.documents().await;
         if self.failures.is_empty() {
-            for (key, outcome) in doomed.delete(self.context, self.only_plans).await {
+            let count = doomed.count();
+            let outcomes = doomed.delete(self.context, self.only_plans).await;
+            self.untried = count - outcomes.len();
+            for (key, outcome) in outcomes {
                 match outcome {
                     Ok(()) => self.steps.push(Step::new(Action::Delete, &key)),
                     Err(error) => {
@@ -200,6 +205,29 @@ impl<'a> Run<'a> {
             output::note("nothing was pruned, since not all of the files could be applied");
         }
         self.finish()
+    }
+
+    async fn documents(&mut self) {
+        let documents = std::mem::take(&mut self.documents);
+        let progress = Progress::of_things(documents.len());
+        for (index, document) in documents.iter().enumerate() {
+            progress.done(index);
+            match self.one(document).await {
+                Ok(step) => {
+                    self.planned.note(document.key.clone(), &step);
+                    self.steps.push(step);
+                }
+                Err(error) => {
+                    let goes_on = !is_outage(&error);
+                    self.failed(document, error, &progress);
+                    if !goes_on {
+                        self.untried = documents.len() - index - 1;
+                        break;
+                    }
+                }
+            }
+        }
+        progress.end();
     }
 
     async fn one(&self, document: &Document) -> Result<Step, client::Error> {
@@ -243,36 +271,24 @@ impl<'a> Run<'a> {
                 }
                 Ok(step)
             }
-            Err(client::Error::Refused(_)) if self.rests_on_the_plan(document) => Ok(step),
+            Err(client::Error::Refused(problem)) if self.planned.explains(document, &problem) => {
+                Ok(step)
+            }
             Err(error) => Err(error),
         }
     }
 
-    fn rests_on_the_plan(&self, document: &Document) -> bool {
-        let tenant = Key {
-            kind: Kind::Tenant,
-            tenant: document.key.tenant.clone(),
-            name: document.key.tenant.clone(),
-        };
-        let selects = document.fields.contains_key("poolSelector")
-            && self.touched.iter().any(|key| key.kind == Kind::Pool);
-        let source = document.source();
-        selects
-            || self.touched.contains(&tenant)
-            || source.is_some_and(|source| self.touched.contains(&source))
-    }
-
-    fn failed(&mut self, document: &Document, error: client::Error) {
+    fn failed(&mut self, document: &Document, error: client::Error, progress: &Progress) {
         match &error {
             client::Error::Refused(problem) => {
                 for fault in manifest::faults(&document.place, &document.paths, problem) {
                     let text = format!("error: {} ({}): {}", fault.place, document.key, fault.text);
-                    output::note(&output::printable(&text));
+                    progress.note(&output::printable(&text));
                 }
             }
             other => {
                 let text = format!("error: {} ({}): {other}", document.place, document.key);
-                output::note(&output::printable(&text));
+                progress.note(&output::printable(&text));
             }
         }
         self.note_failure(&document.key, error);
@@ -317,13 +333,15 @@ impl<'a> Run<'a> {
         output::note(&format!(
             "{created}, {changed}, {unchanged} unchanged, {deleted}, {failed} failed"
         ));
-        match self.failures.first() {
-            None => Ok(()),
-            Some(first) => Err(Failure::Several {
+        let total = self.steps.len() + self.untried;
+        match (self.failures.first(), self.untried) {
+            (None, _) => Ok(()),
+            (Some(first), 0) => Err(Failure::Several {
                 failed,
-                total: self.steps.len(),
+                total,
                 code: first.exit_code(),
             }),
+            (Some(_), untried) => Err(Failure::Stopped { untried, total }),
         }
     }
 }

@@ -5,6 +5,7 @@ use allocator::owners::RELEASE_BLOCKS_MAX;
 use api::views::PoolCascaded;
 
 use super::Context;
+use super::owner::again_as_of;
 use crate::args::{Cascade, Destroy};
 use crate::confirm::confirm;
 use crate::failure::Failure;
@@ -20,10 +21,7 @@ pub(super) async fn delete(
     destroy: Destroy,
 ) -> Result<(), Failure> {
     let tenant = context.tenant()?;
-    let as_of = match cascade.as_of {
-        Some(revision) => revision,
-        None => context.revision(tenant).await?,
-    };
+    let as_of = context.as_of(tenant, cascade.as_of).await?;
     confirm(
         &format!("pool {pool} and all that is under it will be deleted, also what is in use"),
         pool.as_str(),
@@ -33,22 +31,22 @@ pub(super) async fn delete(
     let dry_run = destroy.dry_run.dry_run;
     let writer = context.writer(destroy.dry_run);
     let limit = Some(cascade.limit.unwrap_or(RELEASE_BLOCKS_MAX));
+    let unknown = |error| Failure::fenced(error, || again_as_of(as_of));
     let first = writer
         .pool_cascade(tenant, pool, as_of, limit, if_revision)
-        .await?;
-    let mut sum = first.body;
+        .await;
+    let mut sum = first.map_err(unknown)?.body;
     while sum.remaining > 0 && cascade.limit.is_none() && !dry_run {
         output::note(&format!(
             "{} released, {} left",
             sum.released, sum.remaining
         ));
         // The first step has drained the pool, and so changed its revision.
-        let step = writer
-            .pool_cascade(tenant, pool, as_of, limit, None)
-            .await?;
+        let step = writer.pool_cascade(tenant, pool, as_of, limit, None).await;
+        let step = step.map_err(unknown)?.body;
         sum = PoolCascaded {
-            released: sum.released.saturating_add(step.body.released),
-            ..step.body
+            released: sum.released.saturating_add(step.released),
+            ..step
         };
     }
     let said = said(pool, &sum, as_of, dry_run);

@@ -1,18 +1,14 @@
 //! `ipamctl claim …`
 
-use std::io;
-
 use allocator::name::Name;
 use api::fields::ClaimPurpose;
 use api::pool_selector::PoolSelector;
 use api::requests::{self, generated_name};
-use api::views::Claim;
-use client::{Answer, Filter};
+use client::Filter;
 use rand::Rng;
 
-use super::{Context, by, collect};
-use crate::args::{self, ClaimCommand, ClaimCreate, ClaimList, ClaimRelease, Phase};
-use crate::confirm::confirm;
+use super::{Context, by};
+use crate::args::{self, ClaimCommand, ClaimCreate, ClaimList, Phase};
 use crate::failure::Failure;
 use crate::output;
 
@@ -59,10 +55,7 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             context.changed("claim", &answer, "renewed", holding.dry_run)
         }
         ClaimCommand::Edit(edit) => super::edit::claim(context, &edit).await,
-        ClaimCommand::Release(release) => match &release.selector {
-            Some(selector) => release_selected(context, tenant, &release, selector).await,
-            None => release_named(context, tenant, &release).await,
-        },
+        ClaimCommand::Release(release) => super::release::run(context, &release).await,
     }
 }
 
@@ -116,96 +109,5 @@ fn document(create: &ClaimCreate) -> requests::ClaimCreate {
         annotations: create.about.annotations(),
         description: create.about.description.clone(),
         ..requests::ClaimCreate::default()
-    }
-}
-
-async fn release_named(
-    context: &Context,
-    tenant: &Name,
-    release: &ClaimRelease,
-) -> Result<(), Failure> {
-    if release.generation.is_some() && release.names.len() > 1 {
-        return Err(Failure::Usage("--generation is for one claim".to_owned()));
-    }
-    let client = context.writer(release.destroy.dry_run);
-    let mut outcomes = Vec::new();
-    for name in &release.names {
-        outcomes.push(match release.generation {
-            Some(generation) => client.claim_release(tenant, name, generation).await,
-            None => client.claim_release_current(tenant, name).await,
-        });
-    }
-    tell(context, release, outcomes)
-}
-
-/// Each claim that the selector finds, by the generation that it was found with.
-async fn release_selected(
-    context: &Context,
-    tenant: &Name,
-    release: &ClaimRelease,
-    selector: &str,
-) -> Result<(), Failure> {
-    let filter = Filter::new().by("labelSelector", selector);
-    let page = |filter: Filter| async move { context.client.claim_list(tenant, &filter).await };
-    let (claims, _) = collect(filter, None, page).await?;
-    if claims.is_empty() {
-        return context.output.list::<Claim>(&[], None);
-    }
-    let count = claims.len().to_string();
-    confirm(
-        &format!("{count} claims will be released"),
-        &count,
-        release.destroy.is_confirmed(),
-    )
-    .await?;
-    let client = context.writer(release.destroy.dry_run);
-    let mut outcomes = Vec::new();
-    for claim in &claims {
-        outcomes.push(
-            client
-                .claim_release(tenant, &claim.name, claim.status.generation)
-                .await,
-        );
-    }
-    tell(context, release, outcomes)
-}
-
-/// Shows those that were released, tells each failure, and fails if any did. One claim that was named is
-/// shown as itself; what else may be several is a list, however many it comes to.
-fn tell(
-    context: &Context,
-    release: &ClaimRelease,
-    outcomes: Vec<Result<Answer<Claim>, client::Error>>,
-) -> Result<(), Failure> {
-    let total = outcomes.len();
-    let (done, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
-    let mut done: Vec<Answer<Claim>> = done.into_iter().flatten().collect();
-    let mut failures: Vec<Failure> = failed
-        .into_iter()
-        .filter_map(Result::err)
-        .map(Failure::from)
-        .collect();
-    if release.selector.is_none() && total == 1 {
-        return match (done.pop(), failures.pop()) {
-            (Some(answer), _) => {
-                context.changed("claim", &answer, "released", release.destroy.dry_run)
-            }
-            (None, Some(failure)) => Err(failure),
-            (None, None) => Ok(()),
-        };
-    }
-    let claims: Vec<Claim> = done.into_iter().map(|answer| answer.body).collect();
-    context.output.list(&claims, None)?;
-    for failure in &failures {
-        // When stderr is gone there is nobody to tell.
-        failure.print(&mut io::stderr().lock()).ok();
-    }
-    match failures.first() {
-        None => Ok(()),
-        Some(first) => Err(Failure::Several {
-            failed: failures.len(),
-            total,
-            code: first.exit_code(),
-        }),
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn tenant(
         alone(&patch)?;
         let shown = context.client.tenant_show(name).await?.body;
         let send = |patch| async move { client.tenant_edit(name, &patch).await };
-        in_editor("tenant", name, &shown, send).await?
+        in_editor("tenant", name, &shown, edit.dry_run, send).await?
     } else {
         require(&patch)?;
         client.tenant_edit(name, &patch).await?
@@ -90,7 +90,7 @@ pub(super) async fn pool(context: &Context, edit: &PoolEdit) -> Result<(), Failu
         let revision = edit.if_revision.unwrap_or(shown.status.revision);
         let send =
             |patch| async move { client.pool_edit(tenant, name, &patch, Some(revision)).await };
-        in_editor("pool", name, &shown, send).await?
+        in_editor("pool", name, &shown, edit.dry_run, send).await?
     } else {
         require(&patch)?;
         client
@@ -152,7 +152,7 @@ pub(super) async fn claim(context: &Context, edit: &ClaimEdit) -> Result<(), Fai
         alone(&patch)?;
         let shown = context.client.claim_show(tenant, name).await?.body;
         let send = |patch| async move { client.claim_edit(tenant, name, &patch).await };
-        in_editor("claim", name, &shown, send).await?
+        in_editor("claim", name, &shown, edit.dry_run, send).await?
     } else {
         require(&patch)?;
         client.claim_edit(tenant, name, &patch).await?
@@ -165,6 +165,7 @@ async fn in_editor<T: Serialize, F: Future<Output = Result<Answer<T>, client::Er
     kind: &str,
     name: &Name,
     shown: &T,
+    dry_run: DryRun,
     send: impl FnOnce(Map<String, Value>) -> F,
 ) -> Result<Answer<T>, Failure> {
     let shown = serde_json::to_value(shown).map_err(client::Error::Unwritable)?;
@@ -174,7 +175,7 @@ async fn in_editor<T: Serialize, F: Future<Output = Result<Answer<T>, client::Er
         Ok(patch) => send(patch).await.map_err(Failure::from),
         Err(failure) => Err(failure),
     };
-    draft.end(outcome)
+    draft.end(outcome, dry_run)
 }
 
 /// An editor shows what is there, not what switches would make of it.

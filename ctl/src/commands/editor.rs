@@ -1,7 +1,8 @@
 //! Editing what is there in a text editor, as `kubectl edit` does.
 //!
 //! 1. What is sent is the difference alone, as a merge patch; of a pool only if it is still the one that was shown.
-//! 2. What was written is never lost: where it is refused its file stays, and is named.
+//! 2. What was written is never lost: where it is refused, or was only tried, its file stays, and is named.
+//! 3. Nobody else can read it while it is there.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -11,12 +12,17 @@ use std::process::{self, Command};
 
 use serde_json::{Map, Value};
 
+use crate::args::DryRun;
 use crate::failure::Failure;
+use crate::interrupt::TerminalLent;
 use crate::manifest::{Tree, from_yaml};
 use crate::output;
 
 /// Merged key by key by the API; all else is replaced as a whole.
 const MERGED: &[&str] = &["labels", "annotations", "quota", "dns", "parameters"];
+
+/// So much of an object's name is in that of the file; the two together may be longer than a file's name.
+const FILE_NAME_PART_MAX: usize = 64;
 
 /// A document in an editor.
 #[derive(Debug)]
@@ -32,15 +38,12 @@ impl Draft {
         shown.remove("status");
         let text = serde_saphyr::to_string(&shown)
             .map_err(|error| Failure::File(format!("cannot write YAML: {error}")))?;
-        // Colons of a name would be separators to some editors.
-        let file = format!(
-            "ipamctl-{kind}-{}-{}.yaml",
-            name.replace(':', "_"),
-            process::id()
-        );
-        let path = env::temp_dir().join(file);
+        let path = env::temp_dir().join(file_name(kind, name, process::id()));
         let mut new = OpenOptions::new();
-        let written = new.write(true).create_new(true).open(&path).and_then(|mut file| {
+        new.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut new, 0o600);
+        let written = new.open(&path).and_then(|mut file| {
             writeln!(file, "# {kind} {name}. A field that is removed is reset; save nothing new and nothing happens.")?;
             file.write_all(text.as_bytes())
         });
@@ -56,16 +59,19 @@ impl Draft {
             .find(|command| !command.trim().is_empty())
             .ok_or_else(|| Failure::Usage("no editor: set VISUAL or EDITOR".to_owned()))?;
         let path = self.path.clone();
-        // Its switches may stand in the variable, so that a shell takes it apart.
+        // Its switches may stand in the variable, so that a shell takes it apart. The shell waits for the
+        // editor when both get a Ctrl-C: a trap, unlike an ignored signal, is not handed down.
         let run = move || {
             Command::new("sh")
                 .arg("-c")
-                .arg(format!("{editor} \"$1\""))
+                .arg(format!("trap : INT; {editor} \"$1\""))
                 .arg("sh")
                 .arg(path)
                 .status()
         };
+        let lent = TerminalLent::lend();
         let ended = tokio::task::spawn_blocking(run).await;
+        lent.take_back().await;
         let ended = ended.unwrap_or_else(|error| Err(io::Error::other(error)));
         let status = ended.map_err(|source| failed("cannot edit", &self.path, source))?;
         if !status.success() {
@@ -82,9 +88,13 @@ impl Draft {
         }
     }
 
-    /// Removes the file, or says where it is when what was written in it could not be done.
-    pub(super) fn end<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
-        if matches!(&outcome, Ok(_) | Err(Failure::Aborted | Failure::Usage(_))) {
+    /// Removes the file, or says where it is when what was written in it is not done.
+    pub(super) fn end<T>(self, outcome: Result<T, Failure>, dry_run: DryRun) -> Result<T, Failure> {
+        let settled = match &outcome {
+            Ok(_) => !dry_run.dry_run,
+            Err(failure) => matches!(failure, Failure::Aborted | Failure::Usage(_)),
+        };
+        if settled {
             // A file that is left in the temporary directory harms nobody.
             fs::remove_file(&self.path).ok();
         } else {
@@ -92,6 +102,12 @@ impl Draft {
         }
         outcome
     }
+}
+
+/// A name that any file system takes, and any editor: colons would be separators to some.
+fn file_name(kind: &str, name: &str, process: u32) -> String {
+    let name: String = name.chars().take(FILE_NAME_PART_MAX).collect();
+    format!("ipamctl-{kind}-{}-{process}.yaml", name.replace(':', "_"))
 }
 
 fn failed(what: &str, path: &Path, source: io::Error) -> Failure {
@@ -126,6 +142,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_longest_name_of_an_object_has_a_file() {
+        let name = format!("{}:x", "n".repeat(250));
+        let file = file_name("claim", &name, u32::MAX);
+        assert!(file.len() <= 255 && !file.contains(':'), "{file}");
+        assert_eq!(file_name("pool", "a:b", 7), "ipamctl-pool-a_b-7.yaml");
+    }
 
     #[test]
     fn a_patch_is_what_differs_and_nothing_else() {

@@ -19,10 +19,7 @@ pub(super) async fn run(context: &Context, command: OwnerCommand) -> Result<(), 
 
 async fn release(context: &Context, asked: OwnerRelease) -> Result<(), Failure> {
     let tenant = context.tenant()?;
-    let as_of_revision = match asked.as_of {
-        Some(revision) => revision,
-        None => context.revision(tenant).await?,
-    };
+    let as_of_revision = context.as_of(tenant, asked.as_of).await?;
     let whose = if asked.prefix {
         format!("{} and all owners under it", asked.owner)
     } else {
@@ -48,14 +45,17 @@ async fn release(context: &Context, asked: OwnerRelease) -> Result<(), Failure> 
         holdings: None,
     };
     let writer = context.writer(asked.destroy.dry_run);
-    let mut sum = writer.owner_release(tenant, &request).await?.body;
+    let unknown = |error| Failure::fenced(error, || again_as_of(as_of_revision));
+    let first = writer.owner_release(tenant, &request).await;
+    let mut sum = first.map_err(unknown)?.body;
     // One step where a limit was asked for, or nothing is done; else until nothing is left.
     while sum.remaining > 0 && asked.limit.is_none() && !asked.destroy.dry_run.dry_run {
         output::note(&format!(
             "{} released, {} left",
             sum.released, sum.remaining
         ));
-        let step = writer.owner_release(tenant, &request).await?.body;
+        let step = writer.owner_release(tenant, &request).await;
+        let step = step.map_err(unknown)?.body;
         sum = OwnerReleased {
             released: sum.released.saturating_add(step.released),
             ..step
@@ -87,9 +87,20 @@ pub(super) fn released(context: &Context, sum: &OwnerReleased) -> Result<(), Fai
 }
 
 impl Context {
-    /// The present revision.
-    pub(super) async fn revision(&self, tenant: &Name) -> Result<u64, Failure> {
+    /// The fence of a release: the revision that was stated, else the present one, which is told before
+    /// anything is sent.
+    pub(super) async fn as_of(&self, tenant: &Name, stated: Option<u64>) -> Result<u64, Failure> {
+        if let Some(revision) = stated {
+            return Ok(revision);
+        }
         let shown = self.client.tenant_show(tenant).await?;
-        Ok(shown.revision.unwrap_or(shown.body.status.revision))
+        let revision = shown.revision.unwrap_or(shown.body.status.revision);
+        output::note(&format!("as of revision {revision}"));
+        Ok(revision)
     }
+}
+
+/// How a release is asked for once more that means nothing newer.
+pub(super) fn again_as_of(revision: u64) -> String {
+    format!("the same command with --as-of {revision} asks for the same once more")
 }

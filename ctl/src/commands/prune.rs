@@ -9,9 +9,10 @@ use client::Filter;
 
 use super::{Context, collect};
 use crate::confirm::confirm;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_outage};
 use crate::manifest::{Key, Kind};
 use crate::output;
+use crate::progress::Progress;
 
 /// What will be deleted, in this order: claims, then pools, children before their parents.
 #[derive(Debug, Default)]
@@ -24,10 +25,6 @@ pub(super) async fn find(
     selector: &str,
     kept: BTreeSet<Key>,
 ) -> Result<Doomed, Failure> {
-    if selector.trim().is_empty() {
-        let reason = "an empty selector would prune everything; --selector wants a label";
-        return Err(Failure::Usage(reason.to_owned()));
-    }
     let stated = context.settings.stated_tenant();
     let tenants: BTreeSet<Name> = kept
         .iter()
@@ -57,7 +54,7 @@ pub(super) async fn find(
         pools.extend(found.into_iter().map(|pool| {
             let parent = pool.parent.as_ref().and_then(|parent| {
                 let of = parent.tenant.as_deref().unwrap_or(tenant.as_str());
-                pool_key(of, &parent.name)
+                Key::pool(of, &parent.name)
             });
             let key = Key {
                 kind: Kind::Pool,
@@ -82,15 +79,12 @@ pub(super) async fn find(
     Ok(Doomed(all.filter(|(key, _)| !kept.contains(key)).collect()))
 }
 
-fn pool_key(tenant: &str, name: &str) -> Option<Key> {
-    Some(Key {
-        kind: Kind::Pool,
-        tenant: Name::new(tenant).ok()?,
-        name: Name::new(name).ok()?,
-    })
-}
-
 impl Doomed {
+    /// How many will be.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Nothing will be.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -108,14 +102,16 @@ impl Doomed {
         confirm(&format!("{count} will be deleted"), &count, false).await
     }
 
-    /// Deletes them, each for itself, or asks what that would do.
+    /// Deletes them, each for itself, or asks what that would do; until the cluster serves no longer.
     pub(super) async fn delete(
         self,
         context: &Context,
         dry_run: bool,
     ) -> Vec<(Key, Result<(), client::Error>)> {
         let mut outcomes = Vec::new();
+        let progress = Progress::of_things(self.count());
         for (key, fence) in self.0 {
+            progress.done(outcomes.len());
             let outcome = match (dry_run, key.kind) {
                 // A pool holds what is only to go before it, so that a dry run would be refused.
                 (true, _) => Ok(()),
@@ -129,8 +125,13 @@ impl Doomed {
                     pool.await.map(drop)
                 }
             };
+            let goes_on = !matches!(&outcome, Err(error) if is_outage(error));
             outcomes.push((key, outcome));
+            if !goes_on {
+                break;
+            }
         }
+        progress.end();
         outcomes
     }
 }

@@ -1,8 +1,8 @@
 //! `ipamctl reconcile`
 
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use allocator::name::Name;
 use api::fields::Labels;
@@ -61,6 +61,12 @@ async fn declare(context: &Context, asked: &Reconcile, live: &Path) -> Result<()
     } else {
         (Some(live), None)
     };
+    let report = asked.report.as_deref().map(ReportFile::open).transpose()?;
+    let epoch = asked.epoch.unwrap_or_else(|| {
+        let epoch = clock::now_ms();
+        output::note(&format!("epoch {epoch}"));
+        epoch
+    });
     let request = OwnersReconcile {
         scope: ReconcileScope {
             owner_prefix: asked.prefix.clone(),
@@ -69,7 +75,7 @@ async fn declare(context: &Context, asked: &Reconcile, live: &Path) -> Result<()
         },
         live,
         live_claims,
-        epoch: asked.epoch.unwrap_or_else(clock::now_ms),
+        epoch,
         grace_seconds: Some(asked.grace),
         sightings: Some(asked.sightings.unwrap_or(if dry_run { 1 } else { 2 })),
         release_at_most: asked.release_at_most,
@@ -77,14 +83,22 @@ async fn declare(context: &Context, asked: &Reconcile, live: &Path) -> Result<()
         dry_run: false,
     };
     let writer = context.writer(asked.destroy.dry_run);
-    let found = writer.owners_reconcile(tenant, &request).await?.body;
-    if let Some(path) = &asked.report {
-        let report = Report {
+    let found = writer.owners_reconcile(tenant, &request).await;
+    let found = found.map_err(|error| {
+        Failure::fenced(error, || {
+            format!("the same command with --epoch {epoch} counts once, however often it is sent")
+        })
+    })?;
+    let found = found.body;
+    // What was released is shown also where it cannot be written.
+    let written = match report {
+        Some(file) if !found.repeated => file.write(&Report {
             tenant: Some(tenant.clone()),
             reconciled: found.clone(),
-        };
-        write(path, &report)?;
-    }
+        }),
+        Some(file) => Err(file.left_out()),
+        None => Ok(()),
+    };
     let would = if dry_run {
         "would be released"
     } else {
@@ -97,11 +111,14 @@ async fn declare(context: &Context, asked: &Reconcile, live: &Path) -> Result<()
         found.missing.len()
     ));
     if found.repeated {
-        output::note("the epoch was the last one already: nothing was counted");
+        output::note(
+            "the epoch was counted before: what was released by it then is told by 'ipamctl history', not here",
+        );
     }
     context
         .output
-        .document(&found, &names(&found), |wide| text(&found, wide))
+        .document(&found, &names(&found), |wide| text(&found, wide))?;
+    written
 }
 
 /// Releases what a report lists: just those holdings.
@@ -172,14 +189,54 @@ fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
-fn write(path: &Path, report: &Report) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(report)
-        .map_err(|error| Failure::File(format!("cannot write JSON: {error}")))?;
-    text.push('\n');
-    fs::write(path, text).map_err(|source| Failure::Local {
+/// The file of `--report`. It is opened before anything is released, and what is in it stays until there
+/// is something to write.
+struct ReportFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl ReportFile {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(path);
+        match file {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                file,
+            }),
+            Err(source) => Err(unwritable(path, source)),
+        }
+    }
+
+    fn write(mut self, report: &Report) -> Result<(), Failure> {
+        let mut text = serde_json::to_string_pretty(report)
+            .map_err(|error| Failure::File(format!("cannot write JSON: {error}")))?;
+        text.push('\n');
+        // A terminal or a pipe has no length to cut.
+        let emptied = match self.file.metadata() {
+            Ok(about) if about.is_file() => self.file.set_len(0),
+            _ => Ok(()),
+        };
+        emptied
+            .and_then(|()| self.file.write_all(text.as_bytes()))
+            .map_err(|source| unwritable(&self.path, source))
+    }
+
+    /// Nothing is written of a repeat, which no longer knows what was released.
+    fn left_out(self) -> Failure {
+        let path = self.path.display();
+        Failure::InPart(format!(
+            "{path} is as it was: the answer is that to a repeat, which does not list what was released"
+        ))
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> Failure {
+    Failure::Local {
         what: format!("cannot write {}", path.display()),
         source,
-    })
+    }
 }
 
 /// What was released, one block on a line.

@@ -5,6 +5,7 @@ use api::views::Settings;
 
 use super::Context;
 use crate::args::ClusterSettings;
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::output;
 
@@ -18,9 +19,16 @@ pub(super) async fn run(context: &Context, command: ClusterSettings) -> Result<(
     let settings = if patch == SettingsPatch::default() {
         context.client.settings_show().await?.body
     } else {
-        let writer = context.writer(command.dry_run);
+        if !command.destroy.is_confirmed() {
+            let there = context.client.settings_show().await?.body;
+            if forgets(&there, &patch) {
+                let what = "what is older than the new bounds reach is forgotten, and no higher bound brings it back";
+                confirm(what, "settings", false).await?;
+            }
+        }
+        let writer = context.writer(command.destroy.dry_run);
         let edited = writer.settings_edit(&patch).await?.body;
-        output::note(if command.dry_run.dry_run {
+        output::note(if command.destroy.dry_run.dry_run {
             "settings would be edited (dry run)"
         } else {
             "settings edited"
@@ -30,6 +38,18 @@ pub(super) async fn run(context: &Context, command: ClusterSettings) -> Result<(
     context
         .output
         .document(&settings, "settings", |_| text(&settings))
+}
+
+/// A bound becomes lower, so that events go.
+fn forgets(there: &Settings, patch: &SettingsPatch) -> bool {
+    let bounds = [
+        (there.events_max_age_seconds, patch.events_max_age_seconds),
+        (there.events_max_count, patch.events_max_count),
+        (there.events_max_bytes, patch.events_max_bytes),
+    ];
+    bounds
+        .into_iter()
+        .any(|(before, after)| after.is_some_and(|after| after < before))
 }
 
 fn text(settings: &Settings) -> String {

@@ -30,6 +30,8 @@ const METADATA_IGNORED: &[&str] = &[
     "resourceVersion",
     "generation",
     "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
     "managedFields",
     "selfLink",
     "finalizers",

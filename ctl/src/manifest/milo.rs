@@ -3,7 +3,7 @@
 //! | there | here |
 //! |---|---|
 //! | project | tenant: the one of `--tenant`, or the one that `projectRef` names |
-//! | `metadata.namespace` of an `IPClaim` | a first part of its name, `web.frontend`; none for `default` |
+//! | `metadata.namespace` of an `IPClaim` | a first part of its name, `frontend.web`; none for `default` |
 //! | `spec.cidr`, whose host bits are cleared there in silence | `cidrs`, cleared, which is said |
 //! | `spec.parentPoolRef`, `spec.poolRef` | `parent`, `pool` |
 //! | `spec.allocation.strategy` and the bounds beside it | `strategy`, `minPrefixLength`, `maxPrefixLength` |
@@ -179,7 +179,16 @@ impl Conversion {
     fn project(&mut self, path: &str, reference: &mut Map<String, Value>) -> Option<Value> {
         match reference.remove("projectRef") {
             None | Some(Value::Null) => None,
-            Some(Value::Object(project)) => project.get("name").cloned(),
+            Some(Value::Object(mut project)) => {
+                let path = format!("{path}.projectRef");
+                let name = project.remove("name").filter(|name| !name.is_null());
+                project.remove("apiGroup");
+                self.nothing_left(&path, &project, "name, apiGroup");
+                if name.is_none() {
+                    self.refuse(&format!("{path}.name"), "is missing", "a project");
+                }
+                name
+            }
             Some(other) => {
                 self.refuse(
                     &format!("{path}.projectRef"),
@@ -207,12 +216,23 @@ impl Conversion {
         if !self.spec.contains_key("ownerRef") {
             return;
         }
-        let owner = self.object("ownerRef");
-        let parts = ["namespace", "kind", "name"]
-            .into_iter()
-            .filter_map(|part| owner.get(part).and_then(Value::as_str))
-            .filter(|part| !part.is_empty());
-        let key = parts.collect::<Vec<&str>>().join("/");
+        let mut owner = self.object("ownerRef");
+        let mut parts = Vec::new();
+        for part in ["namespace", "kind", "name"] {
+            match owner.remove(part) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => parts.push(text),
+                Some(other) => {
+                    let field = format!("spec.ownerRef.{part}");
+                    self.refuse(&field, &format!("is {other}"), "a string");
+                }
+            }
+        }
+        owner.remove("apiGroup");
+        let allowed = "apiGroup, kind, namespace, name";
+        self.nothing_left("spec.ownerRef", &owner, allowed);
+        let key = parts.join("/");
         let key = (!key.is_empty()).then(|| Value::from(key));
         self.set("owner", "spec.ownerRef", key);
     }

@@ -79,6 +79,17 @@ pub(crate) struct Key {
     pub(crate) name: Name,
 }
 
+impl Key {
+    /// That of a pool; `None` where a name is none.
+    pub(crate) fn pool(tenant: &str, name: &str) -> Option<Self> {
+        Some(Self {
+            kind: Kind::Pool,
+            tenant: Name::new(tenant).ok()?,
+            name: Name::new(name).ok()?,
+        })
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
@@ -114,22 +125,15 @@ impl Document {
             Kind::Pool => "parent",
             Kind::Claim => "pool",
         };
-        let (tenant, name) = match self.fields.get(field)? {
-            Value::String(name) => (self.key.tenant.clone(), name.as_str()),
-            Value::Object(long) => (
-                match long.get("tenant").and_then(Value::as_str) {
-                    Some(tenant) => Name::new(tenant).ok()?,
-                    None => self.key.tenant.clone(),
-                },
-                long.get("name")?.as_str()?,
-            ),
-            _ => return None,
-        };
-        Some(Key {
-            kind: Kind::Pool,
-            tenant,
-            name: Name::new(name).ok()?,
-        })
+        let own = self.key.tenant.as_str();
+        match self.fields.get(field)? {
+            Value::String(name) => Key::pool(own, name),
+            Value::Object(long) => {
+                let tenant = long.get("tenant").and_then(Value::as_str);
+                Key::pool(tenant.unwrap_or(own), long.get("name")?.as_str()?)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -198,6 +202,27 @@ pub(crate) fn load(files: &[PathBuf], tenant: Option<&Name>) -> Result<Vec<Docum
         output::note(&output::printable(note));
     }
     Ok(order::sorted(judged.documents))
+}
+
+/// The fields of the API that an item of a listing comes to, not checked yet; or all that is wrong with it.
+pub(crate) fn fields_of(item: &Value) -> Result<Map<String, Value>, String> {
+    let place = Place {
+        file: String::new(),
+        document: 1,
+        item: None,
+    };
+    let mut item = item.clone();
+    // It has its name: what that was made of says nothing more.
+    if let Some(Value::Object(metadata)) = item.get_mut("metadata") {
+        metadata.remove("generateName");
+    }
+    match envelope::open(place, item) {
+        Ok(opened) => Ok(opened.fields),
+        Err(faults) => {
+            let told: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
+            Err(told.join("; "))
+        }
+    }
 }
 
 /// What is to be said of documents.

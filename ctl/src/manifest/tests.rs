@@ -242,6 +242,62 @@ fn milo_s_shared_pools_and_selectors_become_fields_of_the_api() {
 }
 
 #[test]
+fn a_typing_error_in_a_reference_of_milo_s_is_told_and_drops_nothing() {
+    let told = |spec: &str| {
+        let text = format!("kind: IPClaim\nmetadata: {{name: c}}\nspec: {{{spec}}}\n");
+        let mut raw = Vec::new();
+        read::documents("f", &text, &mut raw).unwrap();
+        let (place, value) = raw.remove(0);
+        match envelope::open(place, value) {
+            Ok(opened) => Value::from(opened.fields).to_string(),
+            Err(faults) => {
+                let texts: Vec<String> = faults.into_iter().map(|fault| fault.text).collect();
+                texts.join(" | ")
+            }
+        }
+    };
+    let table = [
+        (
+            "poolRef: {name: p, projectRef: {apiGroup: x, name: net}}",
+            expect![[r#"{"name":"c","pool":{"name":"p","tenant":"net"}}"#]],
+        ),
+        (
+            "poolRef: {name: p, projectRef: {nmae: net}}",
+            expect![
+                "spec.poolRef.projectRef.nmae has no counterpart; allowed: name, apiGroup | spec.poolRef.projectRef.name is missing; allowed: a project"
+            ],
+        ),
+        (
+            "poolRef: {name: p, projectRef: {}}",
+            expect!["spec.poolRef.projectRef.name is missing; allowed: a project"],
+        ),
+        (
+            "poolSelector: {matchLabels: {a: b}, projectRef: {nmae: net}}",
+            expect![
+                "spec.poolSelector.projectRef.nmae has no counterpart; allowed: name, apiGroup | spec.poolSelector.projectRef.name is missing; allowed: a project"
+            ],
+        ),
+        (
+            "ownerRef: {apiGroup: apps, kind: Deployment, namespace: n, name: x}",
+            expect![[r#"{"name":"c","owner":"n/Deployment/x"}"#]],
+        ),
+        (
+            "ownerRef: {kind: Pod, nmae: x}",
+            expect![
+                "spec.ownerRef.nmae has no counterpart; allowed: apiGroup, kind, namespace, name"
+            ],
+        ),
+        (
+            "ownerRef: {kind: Pod, name: 7.5}",
+            expect!["spec.ownerRef.name is 7.5; allowed: a string"],
+        ),
+    ];
+    for (spec, expected) in table {
+        expected.assert_eq(&told(spec));
+    }
+}
+
+#[test]
 fn what_the_documentation_shows_is_so() {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ipamctl.md");
     let page = std::fs::read_to_string(page).unwrap();

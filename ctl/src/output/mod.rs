@@ -86,11 +86,6 @@ impl Output {
         }
     }
 
-    /// The API's JSON is wanted.
-    pub(crate) fn is_json(self) -> bool {
-        self.format == Format::Json
-    }
-
     /// One object.
     pub(crate) fn one<T: Row>(self, item: &T) -> Result<(), Failure> {
         let text = match self.format {

@@ -13,6 +13,7 @@ pub(super) const CLAIMS: &[Column] = &[
     ("name", &["name"]),
     ("pool", &["status", "pool"]),
     ("cidr", &["status", "allocatedCIDR"]),
+    ("purpose", &["purpose"]),
     ("owner", &["owner"]),
     ("ttlSeconds", &["ttlSeconds"]),
     ("graceSeconds", &["graceSeconds"]),
@@ -161,11 +162,12 @@ mod tests {
             "status": { "pool": { "tenant": "shared", "name": "p" }, "allocatedCIDR": "10.0.0.0/28" },
         });
         assert_eq!(
-            cells(CLAIMS, &claim)[..8],
+            cells(CLAIMS, &claim)[..9],
             [
                 "web",
                 "shared/p",
                 "10.0.0.0/28",
+                "",
                 "",
                 "60",
                 "",

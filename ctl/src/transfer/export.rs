@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::columns::{ALLOCATIONS, CLAIMS, Column, POOLS, cells};
-use super::progress::Progress;
-use crate::args::{Export, ExportFormat, Exported};
+use crate::args::{Export, ExportFormat, Exported, Format};
 use crate::commands::Context;
 use crate::failure::Failure;
 use crate::output;
+use crate::progress::Progress;
 
 /// Writes the list to stdout.
 pub(crate) async fn run(context: &Context, export: &Export) -> Result<(), Failure> {
@@ -24,11 +24,15 @@ pub(crate) async fn run(context: &Context, export: &Export) -> Result<(), Failur
         None => filter,
         Some(pool) => filter.by("pool", pool.as_str()),
     };
-    let format = export.format.unwrap_or(if context.output.is_json() {
-        ExportFormat::Json
-    } else {
-        ExportFormat::Csv
-    });
+    let format = match (export.format, context.output.format()) {
+        (Some(format), _) => format,
+        (None, Format::Json) => ExportFormat::Json,
+        (None, Format::Table) => ExportFormat::Csv,
+        (None, Format::Wide | Format::Yaml | Format::Name) => {
+            let reason = "an export is CSV or JSON: --format csv, --format json or -o json";
+            return Err(Failure::Usage(reason.to_owned()));
+        }
+    };
     match export.what {
         Exported::Claims => {
             let page = |filter: Filter| async move { client.claim_list(tenant, &filter).await };

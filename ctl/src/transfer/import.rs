@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 
 use super::from::Foreign;
 use super::pools::Pools;
-use super::progress::Progress;
 use super::report::{Place, Report};
 use super::rows::{self, Row, Said};
 use crate::args::{Import, Source};
 use crate::commands::Context;
 use crate::failure::{Failure, code_of_status};
+use crate::progress::Progress;
 
 /// Batches on their way at once: the nodes work on one while the next is read.
 const BATCHES_MAX: usize = 4;
@@ -171,7 +171,8 @@ impl Run<'_> {
         if let Some(pool) = &self.import.pool {
             let pool = serde_json::to_value(pool).map_err(client::Error::Unwritable)?;
             fields.insert("pool".to_owned(), pool);
-        } else if !fields.contains_key("pool") {
+            fields.remove("poolSelector");
+        } else if !fields.contains_key("pool") && !fields.contains_key("poolSelector") {
             let block = place.cidr.parse::<Prefix>().ok();
             let pools = self.pools().await?;
             let innermost = block.and_then(|block| pools.innermost(block));

@@ -11,7 +11,6 @@ mod from;
 mod import;
 mod json;
 mod pools;
-mod progress;
 mod report;
 mod rows;
 

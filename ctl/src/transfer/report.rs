@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::progress::Progress;
 use super::rows::unreadable;
 use crate::failure::Failure;
 use crate::output::{Column, Row, column, printable};
+use crate::progress::Progress;
 
 /// How many are told one by one on stderr.
 const TOLD_MAX: u64 = 20;

@@ -142,7 +142,6 @@ const IGNORED: &[&str] = &[
     "child",
     "tenant",
     "reason",
-    "purpose",
 ];
 
 /// Columns that are.
@@ -151,6 +150,7 @@ const ASKED: &[&str] = &[
     "claim",
     "pool",
     "cidr",
+    "purpose",
     "owner",
     "ttlSeconds",
     "graceSeconds",
@@ -256,12 +256,18 @@ fn claim(item: Value) -> Said {
     held(fields)
 }
 
-/// Only claims that hold their block can be asked for.
+/// Only claims that hold their block can be asked for; a reservation is one where a claim withholds it.
 fn held(mut fields: Map<String, Value>) -> Said {
     let word = |field: &str| fields.get(field).and_then(Value::as_str);
+    let is_named = word("name").or(word("claim")).is_some();
     match word("purpose") {
         None | Some("Claim") => {}
-        Some(other) => return Said::Skipped(format!("it is held as a {other}")),
+        Some("Reservation") if is_named => {}
+        Some(other @ ("Reservation" | "Child")) => {
+            return Said::Skipped(format!("it is held as a {other}"));
+        }
+        // What is no purpose is told by the check of the field.
+        Some(_) => {}
     }
     if let Some(tenant) = word("tenant") {
         return Said::Skipped(format!("it is held by tenant {tenant}"));
@@ -345,11 +351,12 @@ mod tests {
             7 skipped: it was released
             8 wrong: cidr is missing"#]].assert_eq(&read(text));
         expect![[r#"
-            2 {"cidr":"10.0.0.1/32","name":"web"}
+            2 {"cidr":"10.0.0.1/32","name":"web","purpose":"Claim"}
             3 skipped: it is held as a Reservation
-            4 skipped: it is held as a Child"#]].assert_eq(&read("claim,cidr,purpose\nweb,10.0.0.1/32,Claim\n,10.0.0.0/32,Reservation\n,10.0.1.0/24,Child\n"));
+            4 skipped: it is held as a Child
+            5 {"cidr":"10.0.0.2/32","name":"router","purpose":"Reservation"}"#]].assert_eq(&read("claim,cidr,purpose\nweb,10.0.0.1/32,Claim\n,10.0.0.0/32,Reservation\n,10.0.1.0/24,Child\nrouter,10.0.0.2/32,Reservation\n"));
         expect![[r#"
-            error: f: "cdir" is no column; allowed: name, claim, pool, cidr, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, and those of an export
+            error: f: "cdir" is no column; allowed: name, claim, pool, cidr, purpose, owner, ttlSeconds, graceSeconds, reclaimPolicy, labels, annotations, description, and those of an export
             error: f has no column cidr"#]].assert_eq(&format!("{}\n{}", read("name,cdir\n"), read("name,pool\n")));
         assert_eq!(
             read("\u{feff}\n\nname,cidr\na,10.0.0.1\n"),
@@ -367,13 +374,17 @@ mod tests {
     fn documents_of_the_api_are_claims_of_what_they_have() {
         let text = r#"{"kind":"Claim","name":"web","pool":"any","prefixLength":30,"labels":{"app":"web"},"status":{"allocatedCIDR":"10.0.0.4/30","pool":"p","phase":"InUse"}}
             {"cidr":"10.0.0.1/32","claim":"db","pool":{"tenant":"a","name":"p"},"purpose":"Claim","phase":"Allocated","revision":7,"family":"IPv4"}
+            {"kind":"Claim","name":"edge","pool":"p","purpose":"Reservation","cidr":"10.0.0.8/30","status":{"allocatedCIDR":"10.0.0.8/30","pool":"p","phase":"Allocated"}}
+            {"cidr":"10.0.0.0/32","pool":"p","purpose":"Reservation","reason":"network","phase":"Allocated"}
             {"kind":"Pool","name":"p"}
             {"name":"x","colour":"red","cidr":"10.0.0.1/32"}"#;
         expect![[r#"
             1 {"cidr":"10.0.0.4/30","labels":{"app":"web"},"name":"web","pool":"p"}
-            2 {"cidr":"10.0.0.1/32","name":"db","pool":{"name":"p","tenant":"a"}}
-            3 wrong: it is a Pool, no Claim; what is to be made is applied: ipamctl apply
-            4 {"cidr":"10.0.0.1/32","colour":"red","name":"x"}"#]]
+            2 {"cidr":"10.0.0.1/32","name":"db","pool":{"name":"p","tenant":"a"},"purpose":"Claim"}
+            3 {"cidr":"10.0.0.8/30","name":"edge","pool":"p","purpose":"Reservation"}
+            4 skipped: it is held as a Reservation
+            5 wrong: it is a Pool, no Claim; what is to be made is applied: ipamctl apply
+            6 {"cidr":"10.0.0.1/32","colour":"red","name":"x"}"#]]
         .assert_eq(&read(text));
     }
 }

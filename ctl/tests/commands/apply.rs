@@ -299,3 +299,116 @@ async fn a_plan_does_not_ask_for_what_rests_on_the_plan_itself() {
     .await;
     assert_eq!(outcome.code, 4, "{}", outcome.stderr);
 }
+
+/// What a plan says of a claim or pool that the node refuses, after an edit of something else.
+async fn planned_after(edit: &str, refused: &str, code: Code, facts: &[(&str, Value)]) -> i32 {
+    let text = format!("{edit}\n---\n{refused}\n");
+    let file = file(&text);
+    let show = |what: &str| format!("GET /v1/tenants/acme{what}?{LINEARIZABLE}");
+    let mut refusal = Problem::new(code, "it is refused");
+    for (fact, value) in facts {
+        refusal = refusal.with(fact, value.clone());
+    }
+    let (status, refusal) = (refusal.status, problem(&refusal));
+    // The node would make of the edit all that the documents of the table state.
+    let (mut edited_tenant, mut edited_pool) = (tenant("acme"), pool());
+    if edit.contains("labels") {
+        edited_tenant["labels"]["a"] = "b".into();
+        edited_pool["labels"]["a"] = "b".into();
+    }
+    if edit.contains("quota") {
+        edited_tenant["quota"]["claims"] = 9.into();
+    }
+    if edit.contains("drain") {
+        edited_pool["drain"] = true.into();
+    }
+    if edit.contains("/23") {
+        edited_pool["cidrs"] = json!(["10.0.0.0/23"]);
+    }
+    if edit.contains("maxPrefixLength") {
+        edited_pool["maxPrefixLength"] = 30.into();
+    }
+    if edit.contains("sharedWith") {
+        edited_pool["sharedWith"] = json!(["*"]);
+    }
+    let missing_claim = missing(Code::ClaimNotFound);
+    let node = Node::start([
+        (show("").as_str(), 200, tenant("acme")),
+        ("PATCH /v1/tenants/acme?dryRun=true", 200, edited_tenant),
+        (show("/pools/p").as_str(), 200, pool()),
+        (
+            "PATCH /v1/tenants/acme/pools/p?dryRun=true",
+            200,
+            edited_pool,
+        ),
+        (show("/pools/q").as_str(), 404, missing(Code::PoolNotFound)),
+        (show("/claims/c").as_str(), 404, missing_claim),
+        (
+            "POST /v1/tenants/acme/pools?dryRun=true",
+            status,
+            refusal.clone(),
+        ),
+        ("POST /v1/tenants/acme/claims?dryRun=true", status, refusal),
+    ])
+    .await;
+    let outcome = acme(&node, &format!("plan -f {} -o name", file.path().display())).await;
+    let made = outcome.stdout.lines().count();
+    assert_eq!(made, 2, "{text}: {}", outcome.stderr);
+    outcome.code
+}
+
+#[tokio::test]
+async fn a_plan_passes_over_a_refusal_only_where_what_it_edits_explains_it() {
+    let tenant = |fields: &str| format!("kind: Tenant\nname: acme\n{fields}");
+    let pool = |fields: &str| {
+        let cidrs = "cidrs: [10.0.0.0/24, 10.0.1.0/24]";
+        format!("kind: Pool\nname: p\n{cidrs}\n{fields}")
+    };
+    let root = "kind: Pool\nname: q\ncidrs: [10.0.0.0/25]";
+    let child = "kind: Pool\nname: q\nparent: p\nprefixLength: 26";
+    let claim = "kind: Claim\nname: c\npool: p";
+    let selecting = "kind: Claim\nname: c\npoolSelector: {matchLabels: {a: b}}";
+    let overlap = [("pool", json!("p"))];
+    let length = json!([{ "field": "cidr", "problem": "is not there", "allowed": "another" }]);
+    let cidr = [("fields", length)];
+    let owner = json!([{ "field": "owner", "problem": "is odd", "allowed": "another" }]);
+    let owner = [("fields", owner)];
+    let (labels, quota) = (tenant("labels: {a: b}"), tenant("quota: {claims: 9}"));
+    let (labelled, drained) = (pool("labels: {a: b}"), pool("drain: true"));
+    let (resized, longer) = (
+        "kind: Pool\nname: p\ncidrs: [10.0.0.0/23]",
+        pool("maxPrefixLength: 30"),
+    );
+    let shared = pool("sharedWith: ['*']");
+    let table: &[(&str, &str, Code, &[(&str, Value)], i32)] = &[
+        // A label of a tenant explains nothing, a quota that it is used up.
+        (&labels, root, Code::CidrOverlap, &overlap, 5),
+        (&labels, claim, Code::QuotaExceeded, &[], 3),
+        (&labels, claim, Code::PoolNotFound, &[], 4),
+        (&quota, claim, Code::QuotaExceeded, &[], 0),
+        (&quota, claim, Code::PoolExhausted, &[], 7),
+        // What a pool has explains that it is full, not that it drains.
+        (resized, claim, Code::PoolExhausted, &[], 0),
+        (resized, child, Code::PoolExhausted, &[], 0),
+        (resized, root, Code::CidrOverlap, &overlap, 0),
+        (resized, claim, Code::PoolDraining, &[], 5),
+        (resized, claim, Code::InvalidField, &cidr, 0),
+        (resized, claim, Code::InvalidField, &owner, 6),
+        (&labelled, claim, Code::PoolExhausted, &[], 7),
+        (&labelled, root, Code::CidrOverlap, &overlap, 5),
+        (&drained, claim, Code::PoolDraining, &[], 0),
+        (&drained, claim, Code::PoolExhausted, &[], 7),
+        (&longer, claim, Code::PrefixLengthOutOfBounds, &[], 0),
+        (&longer, child, Code::AddressTaken, &[], 5),
+        (&shared, claim, Code::PoolNotFound, &[], 0),
+        // A selector may find what has another label now.
+        (&labelled, selecting, Code::NoPoolMatches, &[], 0),
+        (&drained, selecting, Code::NoPoolMatches, &[], 4),
+        (resized, selecting, Code::PoolExhausted, &[], 0),
+        (&labels, selecting, Code::NoPoolMatches, &[], 4),
+    ];
+    for (edit, refused, code, facts, expected) in table {
+        let told = planned_after(edit, refused, *code, facts).await;
+        assert_eq!(told, *expected, "{edit}\n{refused}\n{code:?}");
+    }
+}

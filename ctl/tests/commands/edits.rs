@@ -135,14 +135,18 @@ const SHOW: &str = "GET /v1/tenants/acme/pools/p?consistency=linearizable";
 
 /// `pool edit p --editor` with that shell command as the editor, and the files that it leaves behind.
 async fn in_editor(node: &Node, editor: &str) -> (Outcome, Vec<String>) {
+    edited_in(node, "pool edit p --editor", editor).await
+}
+
+async fn edited_in(node: &Node, line: &str, editor: &str) -> (Outcome, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let environment = [
         ("EDITOR", editor),
         ("PATH", "/usr/bin:/bin"),
         ("TMPDIR", folder.path().to_str().unwrap()),
     ];
-    let line = "--tenant acme pool edit p --editor";
-    let outcome = run(&node.url, line, &environment).await;
+    let line = format!("--tenant acme {line}");
+    let outcome = run(&node.url, &line, &environment).await;
     let left = std::fs::read_dir(folder.path()).unwrap();
     let left = left.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
     (outcome, left.collect())
@@ -194,6 +198,50 @@ async fn an_editor_that_changes_nothing_or_fails_is_an_abort_and_what_is_refused
 
     let both = acme(&node, "pool edit p --editor --strategy NextFit").await;
     assert_eq!(both.code, 2, "{}", both.stderr);
+}
+
+#[tokio::test]
+async fn an_interrupt_while_the_editor_runs_is_the_editors() {
+    let node = Node::start([(SHOW, 200, pool()), (POOL, 200, pool())]).await;
+    // To the shell around the editor and to ipamctl, as a terminal sends it; then the editor goes on.
+    let editor =
+        "interrupted() { kill -INT $$ $PPID; sed -i '$a description: x' \"$1\"; }; interrupted";
+    let (outcome, left) = in_editor(&node, editor).await;
+    assert_eq!((outcome.code, left.len()), (0, 0), "{}", outcome.stderr);
+    let asked = node.asked();
+    assert_eq!(asked[1], format!(r#"{POOL} {{"description":"x"}}"#));
+}
+
+#[tokio::test]
+async fn a_draft_is_its_writers_alone_and_stays_where_it_was_only_tried() {
+    let dry = format!("{POOL}?dryRun=true");
+    let long = "n".repeat(253);
+    let of_long = SHOW.replace("pools/p", &format!("pools/{long}"));
+    let node = Node::start([
+        (SHOW, 200, pool()),
+        (dry.as_str(), 200, pool()),
+        (of_long.as_str(), 200, pool()),
+    ])
+    .await;
+    let editor =
+        "written() { echo \"description: mode $(stat -c %a \"$1\")\" >> \"$1\"; }; written";
+    let line = "pool edit p --editor --dry-run";
+    let (outcome, left) = edited_in(&node, line, editor).await;
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_eq!(
+        node.asked()[1],
+        format!(r#"{dry} {{"description":"mode 600"}}"#)
+    );
+    assert!(left[0].ends_with("description: mode 600\n"), "{left:?}");
+    assert!(
+        outcome.stderr.contains("what was written is in "),
+        "{}",
+        outcome.stderr
+    );
+    // The longest name of an object has a file, too; nothing is changed in it.
+    let line = format!("pool edit {long} --editor");
+    let (outcome, left) = edited_in(&node, &line, "true").await;
+    assert_eq!((outcome.code, left.len()), (9, 0), "{}", outcome.stderr);
 }
 
 #[tokio::test]
@@ -275,11 +323,47 @@ async fn settings_are_shown_or_edited() {
     );
     let dry = acme(&node, "cluster settings --events-max-age 60 --dry-run").await;
     assert!(dry.stderr.contains("dry run"), "{}", dry.stderr);
+    let get = "GET /v1/cluster/settings?consistency=linearizable";
     assert_eq!(
         node.asked()[1..],
         [
+            get,
             r#"PATCH /v1/cluster/settings {"eventsMaxCount":5000}"#,
             r#"PATCH /v1/cluster/settings?dryRun=true {"eventsMaxAgeSeconds":60}"#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_bound_that_forgets_the_past_is_asked_for_or_said() {
+    let settings =
+        json!({"eventsMaxAgeSeconds": 60, "eventsMaxCount": 5000, "eventsMaxBytes": 1_048_576});
+    let get = "GET /v1/cluster/settings?consistency=linearizable";
+    let node = Node::start([
+        (get, 200, settings.clone()),
+        ("PATCH /v1/cluster/settings", 200, settings),
+    ])
+    .await;
+    for lower in [
+        "--events-max-age 59",
+        "--events-max-count 4999",
+        "--events-max-bytes 1048575 --events-max-age 600",
+    ] {
+        let outcome = acme(&node, &format!("cluster settings {lower}")).await;
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("--yes"), "{}", outcome.stderr);
+    }
+    assert_eq!(node.asked(), [get; 3]);
+    let said = acme(&node, "cluster settings --events-max-age 59 --yes").await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let higher = acme(&node, "cluster settings --events-max-age 61").await;
+    assert_eq!(higher.code, 0, "{}", higher.stderr);
+    let patches = node.asked().into_iter().filter(|line| line != get);
+    assert_eq!(
+        patches.collect::<Vec<String>>(),
+        [
+            r#"PATCH /v1/cluster/settings {"eventsMaxAgeSeconds":59}"#,
+            r#"PATCH /v1/cluster/settings {"eventsMaxAgeSeconds":61}"#,
         ]
     );
 }

@@ -3,10 +3,13 @@
 
 mod all_tenants;
 mod apply;
+mod destroying;
 mod edits;
 mod exit_codes;
 mod node;
+mod outages;
 mod owners;
+mod repeats;
 mod transfer;
 
 use std::process::Stdio;
@@ -25,8 +28,13 @@ struct Outcome {
     stderr: String,
 }
 
-/// Runs `ipamctl` without a terminal, in an environment that holds nothing but what is given.
 async fn run(endpoint: &str, line: &str, environment: &[(&str, &str)]) -> Outcome {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    run_words(endpoint, &words, environment).await
+}
+
+/// Runs `ipamctl` without a terminal, in an environment that holds nothing but what is given.
+async fn run_words(endpoint: &str, words: &[&str], environment: &[(&str, &str)]) -> Outcome {
     let nowhere = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ipamctl"));
     command
@@ -35,7 +43,7 @@ async fn run(endpoint: &str, line: &str, environment: &[(&str, &str)]) -> Outcom
         .envs(environment.iter().copied());
     command
         .args(["--endpoint", endpoint])
-        .args(line.split_whitespace())
+        .args(words)
         .stdin(Stdio::null());
     let output = command.output().await.unwrap();
     Outcome {
@@ -133,7 +141,9 @@ async fn a_wrong_usage_is_2_and_asks_nothing() {
         "pool list",
         "tenant list --nonsense",
         "frobnicate",
-        "--tenant acme claim release a b --generation 3",
+        "--tenant acme claim release a b --generation 3 --yes",
+        "--tenant acme claim release a",
+        "--tenant acme claim release a b",
     ] {
         let outcome = run(&node.url, line, &[]).await;
         assert_eq!(
@@ -235,12 +245,16 @@ async fn a_release_looks_up_the_generation_or_takes_the_one_given() {
         ),
     ])
     .await;
-    assert_eq!(acme(&node, "claim release web-1").await.code, 0);
+    let looked_up = acme(&node, "claim release web-1 --yes").await;
+    assert_eq!(looked_up.code, 0, "{}", looked_up.stderr);
     assert_eq!(
-        acme(&node, "claim release web-1 --generation 17")
-            .await
-            .code,
-        0
+        looked_up.stderr,
+        "claim web-1 has generation 17\nclaim web-1 released\n"
+    );
+    let given = acme(&node, "claim release web-1 --generation 17 --yes").await;
+    assert_eq!(
+        (given.code, given.stderr.as_str()),
+        (0, "claim web-1 released\n")
     );
     let delete = "DELETE /v1/tenants/acme/claims/web-1?generation=17".to_owned();
     assert_eq!(node.asked(), [show, delete.clone(), delete]);
@@ -305,10 +319,10 @@ async fn what_may_be_several_is_released_as_a_list_and_one_that_is_named_as_itse
         ),
         ("claim release -l app=db --yes", json!({ "items": [] })),
         (
-            "claim release a a",
+            "claim release a a --yes",
             json!({ "items": [claim("a", 1), claim("a", 1)] }),
         ),
-        ("claim release a", claim("a", 1)),
+        ("claim release a --yes", claim("a", 1)),
     ] {
         let outcome = acme(&node, &format!("{line} -o json")).await;
         assert_eq!(outcome.code, 0, "{line}: {}", outcome.stderr);

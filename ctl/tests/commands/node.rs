@@ -65,12 +65,13 @@ impl Node {
                 });
                 let (status, body) = next.unwrap_or_else(missing);
                 // A text is sent as it is: a stream of events.
-                let text = match body {
-                    Value::String(text) => text,
-                    other => other.to_string(),
+                let (kind, text) = match body {
+                    Value::String(text) => ("text/event-stream", text),
+                    other => ("application/json", other.to_string()),
                 };
                 Response::builder()
                     .status(status)
+                    .header("content-type", kind)
                     .body(Body::from(text))
                     .unwrap()
             }

@@ -159,7 +159,7 @@ async fn a_pool_is_deleted_with_what_is_under_it() {
 
 const RECONCILE: &str = "POST /v1/tenants/acme/owners/reconcile";
 
-fn reconciled() -> Value {
+pub(crate) fn reconciled() -> Value {
     json!({
         "suspects": [{ "owner": "node-1/x", "blocks": 2, "sightings": 1, "suspectForSeconds": 9 }],
         "suspectsTotal": 1, "missing": ["node-1/z"], "repeated": false, "revision": 12,

@@ -45,9 +45,9 @@ async fn an_export_writes_page_after_page_to_stdout() {
     let outcome = acme(&node, "export claims --owner n --pool p").await;
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, "2 rows\n"));
     expect![[r#"
-        name,pool,cidr,owner,ttlSeconds,graceSeconds,reclaimPolicy,labels,annotations,description,phase,generation,allocatedAt,expiresAt
-        a,p,10.0.0.7/32,,,,,app=web,,,Allocated,1,2026-03-01T12:00:00.000Z,
-        b,p,10.0.0.7/32,,,,,app=web,,,Allocated,2,2026-03-01T12:00:00.000Z,
+        name,pool,cidr,purpose,owner,ttlSeconds,graceSeconds,reclaimPolicy,labels,annotations,description,phase,generation,allocatedAt,expiresAt
+        a,p,10.0.0.7/32,,,,,,app=web,,,Allocated,1,2026-03-01T12:00:00.000Z,
+        b,p,10.0.0.7/32,,,,,,app=web,,,Allocated,2,2026-03-01T12:00:00.000Z,
     "#]].assert_eq(&outcome.stdout);
     let json = acme(&node, "export claims --owner n --pool p -o json").await;
     let rows: Vec<Value> = json
@@ -75,7 +75,7 @@ async fn rows_are_claimed_in_one_batch_and_told_by_their_lines() {
     .await;
     let rows = file(
         "name,cidr,pool,owner,ttlSeconds,purpose\nweb,10.0.0.8/32,p,n/eth0,,\ndb,10.0.0.1,shared/p,,60,\n,10.0.0.9/32,p,,,\n\
-         bad,10.0.0.1/8,p,,soon,\nwithheld,10.0.0.0/32,p,,,Reservation\n",
+         bad,10.0.0.1/8,p,,soon,\n,10.0.0.0/32,p,,,Reservation\n",
     );
     let report = NamedTempFile::new().unwrap();
     let line = format!(
@@ -245,4 +245,75 @@ async fn what_kubectl_prints_is_read_line_by_line() {
     assert_eq!(outcome.code, 6, "{}", outcome.stderr);
     assert!(outcome.stderr.contains("line 8:"), "{}", outcome.stderr);
     expect![[r#"POST /v1/tenants/acme/batch {"atomic":false,"operations":[{"createClaim":{"name":"red.worker-1","pool":"red","cidr":"10.1.0.0/24","owner":"worker-1","labels":{"cluster":"worker-1","slice":"red"}}}]}"#]].assert_eq(&node.asked().join("\n"));
+}
+
+#[tokio::test]
+async fn what_claims_withhold_is_withheld_again_by_an_import_of_its_export() {
+    let mut reserved = claim("edge", 7);
+    reserved["purpose"] = "Reservation".into();
+    reserved["labels"] = json!({});
+    let claims = format!("GET /v1/tenants/acme/claims?limit=1000&{LINEARIZABLE}");
+    let page = json!({ "items": [reserved, claim("web", 8)], "revision": 9 });
+    let node = Node::start([
+        (claims.as_str(), 200, page),
+        (BATCH, 200, results(&[made("edge"), made("web")])),
+    ])
+    .await;
+    for format in ["csv", "json"] {
+        let exported = acme(&node, &format!("export claims --format {format}")).await;
+        assert_eq!(exported.code, 0, "{}", exported.stderr);
+        let rows = file(&exported.stdout);
+        let imported = acme(&node, &format!("import {} -o name", rows.path().display())).await;
+        assert_eq!(
+            (imported.code, imported.stdout.as_str()),
+            (0, "2\n"),
+            "{}",
+            imported.stderr
+        );
+        let asked = node.asked();
+        let sent = asked.last().and_then(|line| line.strip_prefix(BATCH));
+        let sent: Value = serde_json::from_str(sent.unwrap()).unwrap();
+        let of = |index: usize| sent["operations"][index]["createClaim"].clone();
+        let edge =
+            json!({ "name": "edge", "pool": "p", "cidr": "10.0.0.7/32", "purpose": "Reservation" });
+        assert_eq!(of(0), edge, "{format}");
+        let web = json!({ "name": "web", "pool": "p", "cidr": "10.0.0.7/32", "labels": { "app": "web" } });
+        assert_eq!(of(1), web, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_in_a_form_that_there_is_not_is_a_wrong_usage() {
+    let node = Node::start([]).await;
+    for form in ["yaml", "name", "wide"] {
+        let outcome = acme(&node, &format!("export claims -o {form}")).await;
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (2, ""),
+            "{}",
+            outcome.stderr
+        );
+        assert!(
+            outcome.stderr.contains("--format csv"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    assert!(node.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_claim_of_milo_s_by_selector_is_asked_for_by_it_unless_a_pool_is_named() {
+    let node = Node::start([(BATCH, 200, results(&[made("db")]))]).await;
+    let printed = file(
+        r#"{"kind": "IPClaim", "metadata": {"name": "db"}, "status": {"allocatedCIDR": "10.1.0.0/24"},
+            "spec": {"ipFamily": "IPv4", "prefixLength": 24, "reclaimPolicy": "Retain", "poolSelector": {"matchLabels": {"a": "b"}}}}"#,
+    );
+    let line = format!("import --from milo {}", printed.path().display());
+    for line in [line.clone(), format!("{line} --pool p")] {
+        assert_eq!(acme(&node, &line).await.code, 0, "{line}");
+    }
+    expect![[r#"
+        POST /v1/tenants/acme/batch {"atomic":false,"operations":[{"createClaim":{"name":"db","poolSelector":{"matchLabels":{"a":"b"}},"cidr":"10.1.0.0/24","family":"IPv4","reclaimPolicy":"Retain"}}]}
+        POST /v1/tenants/acme/batch {"atomic":false,"operations":[{"createClaim":{"name":"db","pool":"p","cidr":"10.1.0.0/24","family":"IPv4","reclaimPolicy":"Retain"}}]}"#]].assert_eq(&node.asked().join("\n"));
 }

@@ -31,6 +31,15 @@ pub(in crate::transfer) fn read(
     node: &str,
     mut each: impl FnMut(Arc<str>, Said) -> bool,
 ) -> Result<(), Failure> {
+    // "." is a network of the name that the directory has; a link keeps the name that it was given by.
+    let folder = match folder.file_name() {
+        Some(_) => folder,
+        None => &fs::canonicalize(folder).map_err(|source| unreadable(folder, source))?,
+    };
+    if folder.file_name().is_none() {
+        let reason = format!("{} has no name that a network could have", folder.display());
+        return Err(Failure::Usage(reason));
+    }
     let mut networks = vec![folder.to_owned()];
     for path in entries(folder)? {
         if path.is_dir() {

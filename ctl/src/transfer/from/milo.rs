@@ -1,9 +1,9 @@
 //! Milo: `kubectl get ipclaims -A -o json`, each the claim that `apply` makes of it, with the block it has.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{claim, other_kind, owner, text};
-use crate::manifest::milo::claim_name;
+use super::{other_kind, text};
+use crate::manifest::fields_of;
 use crate::transfer::rows::Said;
 
 pub(super) fn claims(item: &Value) -> Vec<Said> {
@@ -16,29 +16,16 @@ pub(super) fn claims(item: &Value) -> Vec<Said> {
         ("IPClaim", _) => {}
         _ => return vec![other_kind(item)],
     }
-    let name = claim_name(
-        Some(text(item, &["metadata", "namespace"])),
-        text(item, &["metadata", "name"]),
-    );
-    let of = |part: &str| text(item, &["spec", "ownerRef", part]);
-    let owner = owner(&[of("namespace"), of("kind"), of("name")]);
-    let mut fields = claim(&name, cidr, &owner, &[]);
-    if let Value::Object(labels) = &item["metadata"]["labels"]
-        && !labels.is_empty()
-    {
-        fields.insert("labels".to_owned(), labels.clone().into());
-    }
-    let stated = text(item, &["spec", "poolRef", "name"]);
+    let mut fields = match fields_of(item) {
+        Ok(fields) => fields,
+        Err(wrong) => return vec![Said::Wrong(wrong)],
+    };
+    // The block that it has says its length.
+    fields.remove("prefixLength");
+    fields.insert("cidr".to_owned(), cidr.into());
     let found = text(item, &["status", "poolRef", "name"]);
-    let pool = if stated.is_empty() { found } else { stated };
-    let project = text(item, &["spec", "poolRef", "projectRef", "name"]);
-    match (pool, project) {
-        ("", _) => {}
-        (pool, "") => drop(fields.insert("pool".to_owned(), pool.into())),
-        (pool, project) => {
-            let pool = json!({ "tenant": project, "name": pool });
-            fields.insert("pool".to_owned(), pool);
-        }
+    if !fields.contains_key("pool") && !fields.contains_key("poolSelector") && !found.is_empty() {
+        fields.insert("pool".to_owned(), found.into());
     }
     vec![Said::Claim(fields)]
 }

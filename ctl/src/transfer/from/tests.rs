@@ -36,6 +36,13 @@ fn milo() {
          "metadata": {"name": "db", "namespace": "default"},
          "spec": {"ipFamily": "IPv4", "prefixLength": 24, "poolSelector": {"matchLabels": {"a": "b"}}},
          "status": {"phase": "Bound", "allocatedCIDR": "10.128.1.0/24", "poolRef": {"name": "other"}}},
+        {"apiVersion": "ipam.miloapis.com/v1alpha1", "kind": "IPClaim",
+         "metadata": {"name": "kept-x7", "generateName": "kept-", "deletionTimestamp": null, "annotations": {"note": "n"}},
+         "spec": {"ipFamily": "IPv6", "prefixLength": 64, "reclaimPolicy": "Retain"},
+         "status": {"phase": "Bound", "allocatedCIDR": "2001:db8::/64", "poolRef": {"name": "six"}}},
+        {"kind": "IPClaim", "metadata": {"name": "typo"},
+         "spec": {"poolRef": {"name": "p", "projectRef": {"nmae": "net"}}, "ownerRef": {"nmae": "x"}},
+         "status": {"phase": "Bound", "allocatedCIDR": "10.128.3.0/24"}},
         {"kind": "IPClaim", "metadata": {"name": "new"}, "spec": {}, "status": {"phase": "Pending"}},
         {"kind": "IPClaim", "metadata": {"name": "old"}, "spec": {}, "status": {"phase": "Releasing", "allocatedCIDR": "10.128.2.0/24"}},
         {"kind": "IPAllocation", "metadata": {"name": "alloc-1b2c"}, "status": {"allocatedCIDR": "10.128.0.16/28"}}
@@ -44,11 +51,13 @@ fn milo() {
         &Foreign::Milo,
         printed,
         &expect![[r#"
-        {"cidr":"10.128.0.16/28","labels":{"app":"web"},"name":"frontend.web","owner":"frontend/Deployment/web","pool":{"name":"prod","tenant":"platform"}}
-        {"cidr":"10.128.1.0/24","name":"db","pool":"other"}
-        skipped: it has no block
-        skipped: it is being released
-        skipped: it is of kind IPAllocation"#]],
+            {"cidr":"10.128.0.16/28","family":"IPv4","labels":{"app":"web"},"name":"frontend.web","owner":"frontend/Deployment/web","pool":{"name":"prod","tenant":"platform"}}
+            {"cidr":"10.128.1.0/24","family":"IPv4","name":"db","poolSelector":{"matchLabels":{"a":"b"}}}
+            {"annotations":{"note":"n"},"cidr":"2001:db8::/64","family":"IPv6","name":"kept-x7","pool":"six","reclaimPolicy":"Retain"}
+            wrong: spec.poolRef.projectRef.nmae has no counterpart; allowed: name, apiGroup; spec.poolRef.projectRef.name is missing; allowed: a project; spec.ownerRef.nmae has no counterpart; allowed: apiGroup, kind, namespace, name
+            skipped: it has no block
+            skipped: it is being released
+            skipped: it is of kind IPAllocation"#]],
     );
 }
 
@@ -167,5 +176,10 @@ fn host_local_is_the_directory_of_a_node_or_of_a_network() {
         10.244.0.2 {"cidr":"10.244.0.2/32","labels":{"container":"9f3c","interface":"eth0","network":"podnet","node":"node-7"},"name":"cni.af621e1ed00359a7f9fc76b3fc71993b898183de","owner":"node-7/podnet/9f3c/eth0"}
         fd00::2 {"cidr":"fd00::2/128","labels":{"container":"9f3c","interface":"eth0","network":"podnet","node":"node-7"},"name":"cni.8088da7c2d2a1893cc0d6a5c128779bbed051f82","owner":"node-7/podnet/9f3c/eth0"}"#]].assert_eq(&whole);
     assert_eq!(read(&network), whole);
+    // As "." is where one stands in it: the network has its name all the same.
+    fs::create_dir(network.join("sub")).unwrap();
+    assert_eq!(read(&network.join("sub").join("..")), whole);
+    let root = host_local::read(std::path::Path::new("/"), "n", |_, _| true).unwrap_err();
+    assert_eq!(root.exit_code(), 2, "{root}");
     assert!(host_local::read(&folder.path().join("none"), "n", |_, _| true).is_err());
 }

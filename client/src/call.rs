@@ -93,6 +93,10 @@ impl Shared {
     ) -> reqwest::Result<reqwest::Response> {
         let target = format!("{}{}", self.endpoints[index], request.target());
         let mut builder = self.http.request(request.method.clone(), target);
+        let seen = self.revision_seen();
+        if seen > 0 {
+            builder = builder.header(headers::IF_MIN_REVISION, seen);
+        }
         if let Some(id) = last_event_id {
             builder = builder.header(headers::LAST_EVENT_ID, id);
         }

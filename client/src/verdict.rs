@@ -100,6 +100,10 @@ fn of_problem(problem: Problem, wait: Option<Duration>, safety: Safety) -> Verdi
             wait,
             cause: Cause::Problem(Box::new(problem)),
         }),
+        // The node may have failed after the write was done.
+        Some(Code::InternalError) if safety != Safety::Read => {
+            perhaps_done(safety, wait, Cause::Problem(Box::new(problem)))
+        }
         Some(Code::OutcomeUnknown) => perhaps_done(safety, wait, Cause::Problem(Box::new(problem))),
         Some(_) | None => Verdict::Refused(Box::new(problem)),
     }
@@ -165,7 +169,10 @@ mod tests {
                 Problem::outcome_unknown(),
                 ["again", "again, perhaps done", "unknown"],
             ),
-            (Problem::internal_error(), ["refused", "refused", "refused"]),
+            (
+                Problem::internal_error(),
+                ["refused", "again, perhaps done", "unknown"],
+            ),
             (Problem::too_large(1), ["refused", "refused", "refused"]),
             (
                 Problem::new(Code::PoolExhausted, "full"),

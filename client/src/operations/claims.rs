@@ -74,7 +74,8 @@ impl Client {
             .await
     }
 
-    /// Tells that the holder uses its block.
+    /// Tells that the holder uses its block. Not repeated after an unknown outcome where neither owner
+    /// nor generation is stated: the name may be another holder's by then.
     ///
     /// # Errors
     /// [`Error`].
@@ -85,11 +86,13 @@ impl Client {
         confirm: &ClaimConfirm,
     ) -> Result<Answer<Claim>, Error> {
         let path = format!("/v1/tenants/{tenant}/claims/{claim}/confirm");
-        self.mutate(Request::post(path, Safety::Repeatable).json(confirm)?)
+        let safety = held_safety(confirm.owner.as_deref(), confirm.generation);
+        self.mutate(Request::post(path, safety).json(confirm)?)
             .await
     }
 
-    /// Begins a lease anew, from now; a repeat after an unknown outcome only counts from later.
+    /// Begins a lease anew, from now; a repeat after an unknown outcome only counts from later. Without
+    /// owner and generation there is none: the name may be another holder's by then.
     ///
     /// # Errors
     /// [`Error`].
@@ -100,8 +103,8 @@ impl Client {
         renew: &ClaimRenew,
     ) -> Result<Answer<Claim>, Error> {
         let path = format!("/v1/tenants/{tenant}/claims/{claim}/renew");
-        self.mutate(Request::post(path, Safety::Repeatable).json(renew)?)
-            .await
+        let safety = held_safety(renew.owner.as_deref(), renew.generation);
+        self.mutate(Request::post(path, safety).json(renew)?).await
     }
 
     /// Edits what a claim says of itself, by a merge patch (RFC 7396).
@@ -168,6 +171,15 @@ impl Client {
         };
         self.mutate(Request::post(format!("/v1/tenants/{tenant}/batch"), safety).json(&batch)?)
             .await
+    }
+}
+
+/// What names its holder or its holding may be sent again.
+fn held_safety(owner: Option<&str>, generation: Option<u64>) -> Safety {
+    if owner.is_some() || generation.is_some() {
+        Safety::Repeatable
+    } else {
+        Safety::Once
     }
 }
 

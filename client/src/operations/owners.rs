@@ -1,15 +1,26 @@
 //! What owners hold.
 
 use allocator::name::Name;
+use allocator::owners::RELEASE_BLOCKS_MAX;
 use api::requests::{OwnerRelease, OwnersReconcile};
 use api::views::{OwnerReleased, Reconciled};
 
 use crate::request::{Request, Safety};
 use crate::{Answer, Client, Error};
 
+/// A step that is to be as large as a write can be may be sent again; one of a stated size would be done
+/// twice.
+pub(super) fn step_safety(limit: Option<u32>) -> Safety {
+    match limit {
+        Some(limit) if limit < RELEASE_BLOCKS_MAX => Safety::Once,
+        Some(_) | None => Safety::Repeatable,
+    }
+}
+
 impl Client {
     /// Gives back what an owner holds, or some holdings; safe to repeat, since what is given later is
-    /// not meant. A repeat after an unknown outcome counts what it finds, not what was done before.
+    /// not meant. A repeat after an unknown outcome counts what it finds, not what was done before. With a
+    /// limit below that of one write there is none: it would give back as many again.
     ///
     /// # Errors
     /// [`Error`].
@@ -19,7 +30,8 @@ impl Client {
         release: &OwnerRelease,
     ) -> Result<Answer<OwnerReleased>, Error> {
         let path = format!("/v1/tenants/{tenant}/owners/release");
-        self.mutate(Request::post(path, Safety::Repeatable).json(release)?)
+        let safety = step_safety(release.limit);
+        self.mutate(Request::post(path, safety).json(release)?)
             .await
     }
 

@@ -9,6 +9,7 @@ use api::requests::PoolCreate;
 use api::views::{Free, List, Pool, PoolCascaded, PoolMap, PoolTree};
 use serde::Serialize;
 
+use super::owners::step_safety;
 use super::{Filter, FreeBlocks};
 use crate::call::{Failed, unknown};
 use crate::request::{Request, Safety};
@@ -97,7 +98,7 @@ impl Client {
 
     /// Removes a pool with what is under it, as far as it was given at or before a revision; with a
     /// limit at most so many blocks, the first in order of address. Safe to repeat, since what is given
-    /// later is not meant. Where an attempt was perhaps done and the pool is gone after it, it is
+    /// later is not meant, but where the limit is below that of one write: it would release as many again. Where an attempt was perhaps done and the pool is gone after it, it is
     /// deleted: what that attempt released is not counted then.
     ///
     /// # Errors
@@ -112,7 +113,7 @@ impl Client {
         if_revision: Option<u64>,
     ) -> Result<Answer<PoolCascaded>, Error> {
         let path = format!("/v1/tenants/{tenant}/pools/{pool}");
-        let request = Request::delete(path, Safety::Repeatable)
+        let request = Request::delete(path, step_safety(limit))
             .query("cascade", Some(true))
             .query("asOfRevision", Some(as_of_revision))
             .query("limit", limit)

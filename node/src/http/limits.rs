@@ -22,6 +22,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// Time for a request's body.
     pub body_timeout: Duration,
+    /// Time for which a client may leave unread what was sent to it; then its connection is cut.
+    pub unread_timeout: Duration,
     /// Time that a request may wait for the cluster.
     pub request_deadline: Duration,
     /// Time that open requests get when the server stops.
@@ -45,6 +47,7 @@ impl Default for Limits {
             streams_max: 256,
             header_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
+            unread_timeout: Duration::from_mins(1),
             request_deadline: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(10),
             watches_max: 10_000,

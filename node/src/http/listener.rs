@@ -4,7 +4,9 @@
 //!    closed and every connection has ended or been cut off.
 //! 2. A connection that does not bring a whole request head in [`Limits::header_timeout`] is
 //!    closed, whether it sends slowly or not at all.
-//! 3. At most [`Limits::connections_max`] connections are open; more wait in the kernel's backlog.
+//! 3. A connection whose client does not read what it is sent for [`Limits::unread_timeout`] is cut, so
+//!    that it does not keep its place for ever.
+//! 4. At most [`Limits::connections_max`] connections are open; more wait in the kernel's backlog.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -90,6 +92,20 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
+/// Lets the kernel end a connection whose peer acknowledges nothing, or has no room, for so long.
+#[cfg(target_os = "linux")]
+fn unread_timeout(stream: &TcpStream, timeout: Duration) -> std::io::Result<()> {
+    let milliseconds = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds)?;
+    Ok(())
+}
+
+/// Elsewhere there is no such option: the bounds on watches and connections are what is left.
+#[cfg(not(target_os = "linux"))]
+fn unread_timeout(_stream: &TcpStream, _timeout: Duration) -> std::io::Result<()> {
+    Ok(())
+}
+
 async fn connection(
     stream: TcpStream,
     from: SocketAddr,
@@ -99,6 +115,9 @@ async fn connection(
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %from, "TCP_NODELAY was refused");
+    }
+    if let Err(error) = unread_timeout(&stream, limits.unread_timeout) {
+        tracing::debug!(%error, %from, "TCP_USER_TIMEOUT was refused");
     }
     // Above the limit a head is answered with a problem, above this by hyper with a bare 431.
     let head_bytes = limits.head_bytes_max.saturating_mul(4).max(16 << 10);

@@ -246,6 +246,44 @@ async fn watches_are_bounded_and_are_no_requests_in_flight() {
     .await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_that_does_not_read_loses_its_place() {
+    use tokio::io::AsyncWriteExt;
+
+    let node = TestNode::start_with(Limits {
+        watches_max: 1,
+        unread_timeout: Duration::from_millis(300),
+        ..limits()
+    })
+    .await;
+    node.with_pool("acme").await;
+    let mut deaf = tokio::net::TcpStream::connect(node.address).await.unwrap();
+    deaf.write_all(format!("GET {WATCH} HTTP/1.1\r\nhost: t\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let full = async |node: &TestNode| node.events(WATCH, &[]).await.status == 429;
+    node.until("its place", full).await;
+    // More than the buffers of both ends hold: an edit tells the whole claim, with 16 KiB of labels.
+    claim(&node, "a").await;
+    let value = "v".repeat(255);
+    let many = (0..60).map(|key| (format!("k{key}"), Value::from(value.clone())));
+    let annotations: serde_json::Map<String, Value> = many.collect();
+    for edit in 0..2_000 {
+        let patch = json!({"annotations": annotations, "description": edit.to_string()});
+        let edited = node
+            .send("PATCH", &format!("{CLAIMS}/a"), JSON, patch.to_string())
+            .await;
+        assert_eq!(edited.status.as_u16(), 200, "{edited:?}");
+        if edit % 100 == 99 && node.events(WATCH, &[]).await.status == 200 {
+            return;
+        }
+    }
+    let free = async |node: &TestNode| node.events(WATCH, &[]).await.status == 200;
+    node.until("the place of who does not read", free).await;
+    drop(deaf);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_the_watches_and_does_not_wait_for_them() {
     let mut node = TestNode::start_with(Limits {

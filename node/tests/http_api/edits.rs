@@ -7,7 +7,12 @@ use crate::harness::{Answer, TestNode};
 
 const POOL: &str = "/v1/tenants/acme/pools/p";
 
-pub(crate) async fn patch(node: &TestNode, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn patch(
+    node: &TestNode,
+    path: &str,
+    body: &Value,
+    headers: &[(&str, &str)],
+) -> Answer {
     let mut all = vec![("content-type", "application/merge-patch+json")];
     all.extend(headers);
     node.send("PATCH", path, &all, Bytes::from(body.to_string()))

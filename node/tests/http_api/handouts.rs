@@ -78,7 +78,7 @@ async fn holders_are_handed_what_the_pool_or_the_next_one_above_it_says() {
         (&json!(1300), &json!([]), &Value::Null),
         "at the top is what it states"
     );
-    let batch = json!({ "operations": [{ "createClaim": { "name": "d", "pool": "kid" } }] });
+    let batch = json!({ "atomic": true, "operations": [{ "createClaim": { "name": "d", "pool": "kid" } }] });
     let done = node.post("/v1/tenants/other/batch", &batch).await;
     assert_eq!(
         four(&done.body["results"][0]["body"]),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::node::Node;
 use crate::{LINEARIZABLE, claim, run, tenant};
 
-fn page(items: Value) -> Value {
+fn page(items: &[Value]) -> Value {
     json!({ "items": items, "revision": 9 })
 }
 
@@ -19,7 +19,7 @@ fn claims() -> Value {
         // Ages move with the clock.
         one["status"]["allocatedAt"] = "2999-03-01T12:00:00.000Z".into();
     }
-    page(json!([own, guest]))
+    page(&[own, guest])
 }
 
 fn allocations() -> Value {
@@ -33,10 +33,10 @@ fn allocations() -> Value {
         allocation.as_object_mut().unwrap().extend(fields);
         allocation
     };
-    page(json!([
+    page(&[
         allocation("acme", "Reservation", json!({ "reason": "gateway" })),
         allocation("umbrella", "Claim", json!({ "claim": "web-1" })),
-    ]))
+    ])
 }
 
 #[tokio::test]
@@ -102,9 +102,7 @@ async fn a_list_is_narrowed_as_said() {
         .iter()
         .map(|(_, path)| format!("GET {path}&limit=1000&{LINEARIZABLE}"))
         .collect();
-    let answers = lines
-        .iter()
-        .map(|line| (line.as_str(), 200, page(json!([]))));
+    let answers = lines.iter().map(|line| (line.as_str(), 200, page(&[])));
     let node = Node::start(answers).await;
     for (command, _) in &table {
         let shown = run(&node.url, command, &[]).await;
@@ -116,7 +114,7 @@ async fn a_list_is_narrowed_as_said() {
     }
     assert_eq!(node.asked(), lines);
     let labelled = format!("GET /v1/tenants?labelSelector=env%3Dprod&limit=1000&{LINEARIZABLE}");
-    let found = page(json!([tenant("acme")]));
+    let found = page(&[tenant("acme")]);
     let node = Node::start([(labelled.as_str(), 200, found)]).await;
     let shown = run(&node.url, "tenant list -l env=prod -o name", &[]).await;
     assert_eq!(shown.stdout, "acme\n");

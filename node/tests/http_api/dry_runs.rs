@@ -33,12 +33,12 @@ async fn every_mutation_takes_a_dry_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_of_the_test_clock_that_is_tried_moves_nothing() {
+    const PATH: &str = "/v1/cluster/clock/advance";
     let node = TestNode::start_with(Limits {
         test_clock: true,
         ..Limits::default()
     })
     .await;
-    const PATH: &str = "/v1/cluster/clock/advance";
     let body = json!({"ms": 60_000});
     let tried = node.post(&format!("{PATH}?dryRun=true"), &body).await;
     let cluster = node.get("/v1/cluster").await;

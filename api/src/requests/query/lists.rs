@@ -309,6 +309,9 @@ mod tests {
         }
     }
 
+    /// How a list reads its query.
+    type Parse<'a> = &'a dyn Fn(Option<&str>) -> Result<u64, Problem>;
+
     #[test]
     fn a_filter_that_a_list_does_not_have_is_refused_by_its_name() {
         let acme = Name::new("acme").unwrap();
@@ -316,7 +319,6 @@ mod tests {
         let pools = |query: Option<&str>| PoolList::parse(query, &acme).map(|list| list.limit);
         let claims = |query: Option<&str>| ClaimList::parse(query, &acme).map(|list| list.limit);
         let held = |query: Option<&str>| AllocationList::parse(query, &acme).map(|list| list.limit);
-        type Parse<'a> = &'a dyn Fn(Option<&str>) -> Result<u64, Problem>;
         let table: [(Parse<'_>, &str, &str); 9] = [
             (&tenants, "labelSelector=env%3Dprod", "owner=o"),
             (&tenants, "limit=7", "family=IPv4"),

@@ -15,5 +15,6 @@ mod members;
 mod metrics;
 mod operations;
 mod owners;
+mod pages;
 mod pools;
 mod watch;

@@ -13,6 +13,7 @@
 pub mod binary;
 pub mod cluster;
 pub mod crowd;
+pub mod events;
 pub mod flood;
 pub mod http;
 pub mod ledger;

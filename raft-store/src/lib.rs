@@ -26,7 +26,9 @@ mod store;
 pub mod types;
 mod wal;
 
-pub use self::applied::{AppliedAt, AppliedState, DigestAnswer, DigestMark};
+pub use self::applied::{
+    AppliedAt, AppliedState, DigestAnswer, DigestMark, LOCK_BOUNDS, LockCounts, LockUse,
+};
 pub use self::background::BackgroundOptions;
 pub use self::failure::StoreFailure;
 pub use self::identity::{Directory, Identity, IdentityError};

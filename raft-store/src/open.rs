@@ -185,7 +185,7 @@ pub fn open(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Store, OpenErro
         log.begin_after(last);
     }
 
-    let applied = AppliedState::new(chosen.loaded);
+    let applied = AppliedState::new(Arc::clone(env), chosen.loaded);
     let checkpointer = Checkpointer::new(
         store,
         directory.get().instance,

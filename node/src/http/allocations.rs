@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use super::answer::{self, Answered, Failure};
 use super::call::Call;
 use super::claims::tell;
-use super::read::{page_size, read};
+use super::read::{STEP_HOLDS, Wanted, read, read_page};
 use super::server::Server;
 use super::write::write;
 
@@ -17,14 +17,18 @@ pub(super) async fn allocation_list(server: &Server, call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
     let list = AllocationList::parse(call.query(), &tenant)?;
     let viewer = Viewer::Tenant(&tenant);
-    let (page, stamp) = read(server, &call, list.reading, viewer, |state| {
-        state.allocations(
-            &tenant,
-            &list.filter,
-            list.after.as_ref(),
-            page_size(list.limit),
-        )
-    })
+    let (page, stamp) = read_page(
+        server,
+        &call,
+        list.reading,
+        viewer,
+        Wanted {
+            after: list.after.clone(),
+            limit: list.limit,
+            step: STEP_HOLDS,
+        },
+        |state, after, limit| state.allocations(&tenant, &list.filter, after, limit),
+    )
     .await?;
     let document = List {
         items: page

@@ -13,7 +13,7 @@ use hyper::StatusCode;
 
 use super::answer::{self, Answered};
 use super::call::Call;
-use super::read::{page_size, read};
+use super::read::{STEP_HOLDS, Wanted, read, read_page};
 use super::server::Server;
 use super::write::write;
 use crate::logging::events::{self, Asked};
@@ -58,19 +58,17 @@ pub(super) async fn claim_create(server: &Server, mut call: Call) -> Answered {
 pub(super) async fn claim_list(server: &Server, call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
     let list = ClaimList::parse(call.query(), &tenant)?;
-    let (page, stamp) = read(
+    let (page, stamp) = read_page(
         server,
         &call,
         list.reading,
         Viewer::Tenant(&tenant),
-        |state| {
-            state.claims(
-                &tenant,
-                &list.filter,
-                list.after.as_ref(),
-                page_size(list.limit),
-            )
+        Wanted {
+            after: list.after.clone(),
+            limit: list.limit,
+            step: STEP_HOLDS,
         },
+        |state, after, limit| state.claims(&tenant, &list.filter, after, limit),
     )
     .await?;
     let document = List {

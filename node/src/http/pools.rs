@@ -11,7 +11,7 @@ use hyper::StatusCode;
 use super::answer::{self, Answered, Failure};
 use super::call::Call;
 use super::claims::tell;
-use super::read::{page_size, read};
+use super::read::{STEP_POOLS, Wanted, page_size, read, read_page};
 use super::server::Server;
 use super::write::write;
 
@@ -28,19 +28,17 @@ pub(super) async fn pool_create(server: &Server, mut call: Call) -> Answered {
 pub(super) async fn pool_list(server: &Server, call: Call) -> Answered {
     let tenant = call.path_name("tenant")?;
     let list = PoolList::parse(call.query(), &tenant)?;
-    let (page, stamp) = read(
+    let (page, stamp) = read_page(
         server,
         &call,
         list.reading,
         Viewer::Tenant(&tenant),
-        |state| {
-            state.pools(
-                &tenant,
-                &list.filter,
-                list.after.as_ref(),
-                page_size(list.limit),
-            )
+        Wanted {
+            after: list.after.clone(),
+            limit: list.limit,
+            step: STEP_POOLS,
         },
+        |state, after, limit| state.pools(&tenant, &list.filter, after, limit),
     )
     .await?;
     let document = List {

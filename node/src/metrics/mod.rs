@@ -11,6 +11,7 @@ pub(crate) mod exhaustion;
 mod exposition;
 pub(crate) mod http;
 pub(crate) mod life;
+mod lock;
 mod pools;
 mod scrape;
 

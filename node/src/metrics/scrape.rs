@@ -8,6 +8,7 @@ use raft_store::AppliedState;
 
 use super::allocations::family_label;
 use super::exposition::Exposition;
+use super::lock;
 use super::pools::{each, gauge};
 use super::{OTHER, POOLS_MAX};
 use crate::logging::DroppedLines;
@@ -102,6 +103,7 @@ pub(crate) fn scrape(
         out.metric(name, "gauge", help);
         out.sample(name, &[], value);
     }
+    lock::write(&mut out, applied);
     for (name, help, value) in GAUGES {
         out.metric(name, "gauge", help);
         for pool in &pools {

@@ -18,5 +18,6 @@ mod members;
 mod metrics;
 mod operations;
 mod owners;
+mod pages;
 mod pools;
 mod watch;

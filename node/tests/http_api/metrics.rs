@@ -50,11 +50,24 @@ async fn a_scrape_counts_claims_releases_refusals_and_requests_and_shows_the_poo
         format!("ipam_largest_free_prefix_length{{{labels}}} 25"),
         format!("ipam_fragmentation_ratio{{{labels}}} 0"),
         format!("ipam_utilization_ratio{{{labels}}} 0.5"),
+        "# TYPE ipam_state_lock_seconds histogram".to_owned(),
     ] {
         assert!(
             text.lines().any(|other| other == line),
             "{line} is missing in\n{text}"
         );
+    }
+    for usage in ["read_held", "apply_held", "apply_waited"] {
+        let value = |sample: &str| -> u64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(sample));
+            let value = line.unwrap_or_else(|| panic!("{sample} is missing in\n{text}"));
+            value.trim().parse().unwrap()
+        };
+        let count = value(&format!("ipam_state_lock_seconds_count{{use=\"{usage}\"}}"));
+        let all = value(&format!(
+            "ipam_state_lock_seconds_bucket{{use=\"{usage}\",le=\"+Inf\"}}"
+        ));
+        assert!(count > 0 && count == all, "{usage}: {count} and {all}");
     }
     assert!(
         !text.contains("made-up-name"),

@@ -130,6 +130,31 @@ async fn what_happens_is_told_as_it_happens_and_again_from_any_revision() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_who_watch_are_told_in_turns_and_each_is_told_every_event_once() {
+    let node = TestNode::start_with(limits()).await;
+    node.with_pool("acme").await;
+    let mut watchers = Vec::new();
+    for _ in 0..150 {
+        watchers.push(node.events(WATCH, &[]).await);
+    }
+    let names: Vec<String> = (0..20).map(|number| format!("c{number}")).collect();
+    for name in &names {
+        claim(&node, name).await;
+    }
+    // Some leave, so that the others form fewer groups; nobody is left out.
+    watchers.truncate(40);
+    claim(&node, "last").await;
+    let mut expected: Vec<String> = names
+        .iter()
+        .map(|name| format!("allocated {name} Allocated"))
+        .collect();
+    expected.push("allocated last Allocated".to_owned());
+    for watcher in &mut watchers {
+        assert_eq!(lines(watcher, expected.len()).await, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_goes_on_behind_the_event_that_was_seen_last() {
     let node = TestNode::start_with(limits()).await;
     node.with_pool("acme").await;

@@ -11,7 +11,7 @@ use parking_lot::RwLockWriteGuard;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::{AppliedState, SLICE_COMMANDS};
+use super::{AppliedState, LockUse, SLICE_COMMANDS};
 use crate::codec::DecodeError;
 use crate::env::{Bell, Core, Inbox, Next};
 use crate::failure::{Failures, StoreFailure};
@@ -99,7 +99,10 @@ impl ApplyCore {
 
     /// Applies one slice of the open entry. When the entry has ended, the revision after it.
     fn slice(&mut self, open: &mut OpenEntry) -> Option<u64> {
+        let lock = &self.applied.lock;
+        let asked = lock.now();
         let mut inner = self.applied.inner.write();
+        let since = lock.count(LockUse::ApplyWaited, asked);
         let first = open.answers.len();
         if first == 0 {
             let leader = open.id.leader_id;
@@ -127,6 +130,7 @@ impl ApplyCore {
             ended = Some(self.applied.entry_ended(&mut inner, open.id, open.bytes));
         }
         RwLockWriteGuard::unlock_fair(inner);
+        lock.count(LockUse::ApplyHeld, since);
         ended
     }
 

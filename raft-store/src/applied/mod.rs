@@ -9,6 +9,7 @@
 
 mod core;
 mod digests;
+mod lock;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,8 +24,11 @@ use tokio::sync::watch;
 
 pub(crate) use self::core::{ApplyCore, ApplyRequest};
 pub use self::digests::{DigestAnswer, DigestMark};
+pub use self::lock::{LOCK_BOUNDS, LockCounts, LockUse};
+use crate::env::Env;
 use crate::types::{LogId, StoredMembership};
 use digests::DigestRing;
+use lock::LockClock;
 
 /// Most commands that are applied under one hold of the lock.
 pub(crate) const SLICE_COMMANDS: usize = 256;
@@ -81,6 +85,7 @@ pub struct AppliedState {
     inner: RwLock<Inner>,
     at: watch::Sender<AppliedAt>,
     applied_bytes: AtomicU64,
+    lock: LockClock,
 }
 
 struct Inner {
@@ -96,7 +101,7 @@ struct Inner {
 }
 
 impl AppliedState {
-    pub(crate) fn new(loaded: Loaded) -> Arc<Self> {
+    pub(crate) fn new(env: Arc<dyn Env>, loaded: Loaded) -> Arc<Self> {
         let Loaded {
             state,
             last,
@@ -120,6 +125,7 @@ impl AppliedState {
             }),
             at: watch::Sender::new(at),
             applied_bytes: AtomicU64::new(0),
+            lock: LockClock::new(env),
         })
     }
 
@@ -129,8 +135,17 @@ impl AppliedState {
     /// Applying has panicked in the middle of a command; the process is on its way down.
     pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         let inner = self.inner.read();
+        let since = self.lock.now();
         inner.assert_whole();
-        look(&inner.state)
+        let seen = look(&inner.state);
+        drop(inner);
+        self.lock.count(LockUse::ReadHeld, since);
+        seen
+    }
+
+    /// For how long the state's lock was held or waited for.
+    pub fn lock_counts(&self, what: LockUse) -> LockCounts {
+        self.lock.counts(what)
     }
 
     /// The answer that a command would get now; nothing changes.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use cluster_tests::TestCluster;
 use cluster_tests::http::Connection;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::latency::Latencies;
 use crate::report::{Table, millis, per_second};
+use crate::scrape::{self, sample};
 
 const CONNECTIONS: [usize; 3] = [1, 64, 256];
 /// For a run, so that the pool is never full.
@@ -122,19 +123,9 @@ async fn load(
 async fn batches(cluster: &TestCluster) -> Result<(f64, f64)> {
     let mut sums = (0.0, 0.0);
     for id in cluster.ids() {
-        let metrics = cluster.connection(id).get("/metrics").await?;
-        let text = String::from_utf8(metrics.body.to_vec())?;
-        sums.0 += metric(&text, "ipam_raft_batch_commands_sum")?;
-        sums.1 += metric(&text, "ipam_raft_batch_commands_count")?;
+        let text = scrape::text(cluster, id).await?;
+        sums.0 += sample(&text, "ipam_raft_batch_commands_sum")?;
+        sums.1 += sample(&text, "ipam_raft_batch_commands_count")?;
     }
     Ok(sums)
-}
-
-fn metric(text: &str, name: &str) -> Result<f64> {
-    let Some(line) = text.lines().find(|line| line.starts_with(name)) else {
-        // A node that has proposed nothing yet shows nothing.
-        return Ok(0.0);
-    };
-    let value = line.rsplit(' ').next().context("a value")?;
-    value.parse().with_context(|| line.to_owned())
 }

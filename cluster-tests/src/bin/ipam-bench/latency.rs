@@ -20,11 +20,22 @@ impl Latencies {
     }
 
     /// The times that `percents` of the requests stay at or below.
-    pub(crate) fn percentiles<const N: usize>(mut self, percents: [usize; N]) -> [Duration; N] {
+    pub(crate) fn percentiles<const N: usize>(self, percents: [usize; N]) -> [Duration; N] {
+        self.per_mille(percents.map(|percent| percent * 10))
+    }
+
+    /// The times that so many in a thousand of the requests stay at or below.
+    pub(crate) fn per_mille<const N: usize>(mut self, shares: [usize; N]) -> [Duration; N] {
         self.0.sort_unstable();
-        percents.map(|percent| {
-            let rank = (self.0.len() * percent).div_ceil(100).max(1) - 1;
+        shares.map(|share| {
+            let rank = (self.0.len() * share).div_ceil(1_000).max(1) - 1;
             self.0.get(rank).copied().unwrap_or_default()
         })
     }
+}
+
+/// The one in the middle, the later of two.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }

@@ -5,12 +5,20 @@
 
 mod apply;
 mod claims;
+mod expiry;
+mod fill;
 mod free_space;
 mod latency;
 mod leader_kill;
 mod machine;
+mod open_loop;
 mod overload;
+mod reading;
 mod report;
+mod scrape;
+mod stream;
+mod verdict;
+mod watchers;
 
 use std::path::PathBuf;
 
@@ -53,6 +61,14 @@ enum Benchmark {
     LeaderKill,
     /// More load than three nodes take
     Overload,
+    /// Maps of a /8 with a million claims, and the claims beside them
+    Map,
+    /// Pages of lists of a million, and the claims beside them
+    List,
+    /// Claims while 100,000 leases are over at one instant
+    Expiry,
+    /// Claims and their events at 1,000 watchers
+    Watchers,
 }
 
 #[tokio::main]
@@ -70,6 +86,10 @@ async fn main() -> Result<()> {
             Benchmark::Claims => claims::measure(arguments.seconds).await?,
             Benchmark::LeaderKill => leader_kill::measure(arguments.kills).await?,
             Benchmark::Overload => overload::measure(arguments.overload_seconds).await?,
+            Benchmark::Map => reading::map().await?,
+            Benchmark::List => reading::list().await?,
+            Benchmark::Expiry => expiry::measure().await?,
+            Benchmark::Watchers => watchers::measure().await?,
         };
         table.print();
         report.tables.push(table);

@@ -3,7 +3,10 @@
 //! 1. The window is a run of events without a gap. Whoever is behind it reads the ring itself, a page
 //!    at a time and when it has room for it: no reader, however slow, has anything kept for it.
 //! 2. While nobody watches, nothing is read.
-//! 3. Watchers are woken at most once in [`PACE`], however many entries are applied.
+//! 3. However many entries are applied: every [`STEP`] one group of the watchers is woken, and each
+//!    watcher at most once in a round of the groups. Few watchers are one group and are told at
+//!    once; many are spread over the round, so that what they cost comes evenly and no request waits
+//!    for all of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,12 +18,18 @@ use allocator::watch::EventFilter;
 use parking_lot::Mutex;
 use raft_store::AppliedState;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::page::Page;
 
-/// Least time between two wake-ups.
-const PACE: Duration = Duration::from_millis(20);
+/// Least time between two looks at the state, and between waking one group and the next.
+const STEP: Duration = Duration::from_millis(4);
+/// Most groups: a round of them is 32 ms, so that with an entry's way to the disks an event is at a
+/// watcher within 50. Waking costs the same for one event and for many, and is what watchers cost.
+const GROUPS_MAX: usize = 8;
+/// Watchers of one group, before there are more of them.
+const GROUP_WATCHERS: usize = 32;
 /// Most events read under one hold of the state's lock.
 pub(super) const PAGE_EVENTS: usize = 128;
 /// Events in the window: what a watcher may lie behind without reading by itself.
@@ -30,8 +39,8 @@ const WINDOW_EVENTS: usize = 1_024;
 #[derive(Debug)]
 pub(in crate::http) struct Feed {
     window: Mutex<Window>,
-    /// Counts the times at which the window moved.
-    moved: watch::Sender<u64>,
+    /// For each slot, the place up to which those who sit there were woken.
+    woken: [watch::Sender<EventId>; GROUPS_MAX],
     /// How many watch.
     count: watch::Sender<usize>,
     seats: Arc<Semaphore>,
@@ -89,7 +98,7 @@ impl Feed {
                 start: nowhere,
                 end: nowhere,
             }),
-            moved: watch::Sender::new(0),
+            woken: std::array::from_fn(|_| watch::Sender::new(nowhere)),
             count: watch::Sender::new(0),
             seats: Arc::new(Semaphore::new(watchers_max.min(Semaphore::MAX_PERMITS))),
             positions: Mutex::default(),
@@ -135,11 +144,6 @@ impl Feed {
         })
     }
 
-    /// Tells when the window moves.
-    pub(super) fn moves(&self) -> watch::Receiver<u64> {
-        self.moved.subscribe()
-    }
-
     /// What comes behind a place.
     pub(super) fn next(&self, after: EventId) -> Next {
         let window = self.window.lock();
@@ -164,14 +168,30 @@ impl Feed {
                 return;
             }
             self.restart(applied);
-            while *watchers.borrow_and_update() > 0 {
+            let (mut turn, mut stepped, mut steps) = (0, Instant::now(), interval(STEP));
+            steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                steps.tick().await;
+                let count = *watchers.borrow_and_update();
+                if count == 0 {
+                    break;
+                }
                 changes.borrow_and_update();
                 self.follow(applied).await;
-                tokio::time::sleep(PACE).await;
-                tokio::select! {
-                    Ok(()) = changes.changed() => {}
-                    Ok(()) = watchers.changed() => {}
-                    else => return,
+                let groups = (count / GROUP_WATCHERS).clamp(1, GROUPS_MAX);
+                // On a busy machine a step comes late; the round is not to last longer for that.
+                let late = stepped.elapsed().as_millis() / STEP.as_millis();
+                let due = usize::try_from(late).unwrap_or(groups).clamp(1, groups);
+                stepped = Instant::now();
+                let ahead = |slot: usize| (slot + groups - turn % groups) % groups;
+                self.wake((0..GROUPS_MAX).filter(|slot| ahead(*slot) < due));
+                turn = (turn + due) % groups;
+                if self.all_are_woken() {
+                    tokio::select! {
+                        Ok(()) = changes.changed() => {}
+                        Ok(()) = watchers.changed() => {}
+                        else => return,
+                    }
                 }
             }
             self.window.lock().empty();
@@ -185,10 +205,10 @@ impl Feed {
         window.end = end;
         window.empty();
         drop(window);
-        self.moved.send_modify(|moved| *moved += 1);
+        self.wake(0..GROUPS_MAX);
     }
 
-    /// Reads what is new, and wakes those who wait for it.
+    /// Reads what is new.
     async fn follow(&self, applied: &AppliedState) {
         loop {
             let after = self.window.lock().end;
@@ -199,16 +219,25 @@ impl Feed {
                 return self.restart(applied);
             };
             let is_end = read.is_end;
-            let is_new = read.reached > after;
             self.window.lock().extend(Page::new(after, read));
-            if is_new {
-                self.moved.send_modify(|moved| *moved += 1);
-            }
             if is_end {
                 return;
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Wakes those of some slots for whom there is something that they were not woken for.
+    fn wake(&self, slots: impl Iterator<Item = usize>) {
+        let end = self.window.lock().end;
+        for slot in slots {
+            self.woken[slot].send_if_modified(|woken| std::mem::replace(woken, end) != end);
+        }
+    }
+
+    fn all_are_woken(&self) -> bool {
+        let end = self.window.lock().end;
+        self.woken.iter().all(|woken| *woken.borrow() == end)
     }
 }
 
@@ -238,6 +267,13 @@ impl Window {
 impl Seat {
     pub(super) fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// Tells when there may be something new for whoever sits here.
+    pub(super) fn wakes(&self) -> watch::Receiver<EventId> {
+        let slots = self.feed.woken.iter().cycle();
+        let mut own = slots.skip(usize::try_from(self.number % GROUPS_MAX as u64).unwrap_or(0));
+        own.next().expect("there are slots").subscribe()
     }
 
     /// The watcher has been told all up to that revision.

@@ -21,7 +21,7 @@ const COMMENT: &[u8] = b": nothing yet\n\n";
 pub(super) struct Watcher {
     replica: Replica,
     seat: Seat,
-    moves: watch::Receiver<u64>,
+    wakes: watch::Receiver<EventId>,
     lens: Lens,
     /// All up to here has been told.
     after: EventId,
@@ -44,7 +44,7 @@ impl Watcher {
         let now = Instant::now();
         Self {
             replica,
-            moves: seat.feed().moves(),
+            wakes: seat.wakes(),
             seat,
             lens,
             after,
@@ -64,7 +64,7 @@ impl Watcher {
             if self.ended || self.seat.feed().ended().is_cancelled() {
                 return None;
             }
-            self.moves.borrow_and_update();
+            self.wakes.borrow_and_update();
             let bytes = match self.seat.feed().next(self.after) {
                 Next::Page(page) => {
                     let bytes = page.tell(&self.lens, self.after);
@@ -101,7 +101,7 @@ impl Watcher {
         let ended = self.seat.feed().ended().clone();
         tokio::select! {
             () = ended.cancelled() => None,
-            _ = self.moves.changed() => None,
+            _ = self.wakes.changed() => None,
             () = sleep_until(self.bookmark_at) => Some(self.bookmark()),
         }
     }

@@ -1,5 +1,6 @@
 //! The past: holdings, from when to when.
 
+use allocator::State;
 use allocator::answer::Rejection;
 use allocator::name::Name;
 use api::problem::Viewer;
@@ -9,7 +10,7 @@ use hyper::StatusCode;
 
 use super::answer::{self, Answered};
 use super::call::Call;
-use super::read::{page_size, read};
+use super::read::{STEP_HOLDS, Wanted, read_page};
 use super::server::Server;
 
 pub(super) async fn history_list(server: &Server, call: Call) -> Answered {
@@ -24,14 +25,19 @@ pub(super) async fn history_list_all(server: &Server, call: Call) -> Answered {
 async fn list(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered {
     let list = HistoryList::parse(call.query(), tenant)?;
     let viewer = tenant.map_or(Viewer::Admin, Viewer::Tenant);
-    let (page, stamp) = read(server, call, list.reading, viewer, |state| {
+    let wanted = Wanted {
+        after: list.after.clone(),
+        limit: list.limit,
+        step: STEP_HOLDS,
+    };
+    let look = |state: &State, after: Option<&_>, limit| {
         if let Some(tenant) = tenant.filter(|tenant| !state.tenant_is_known(tenant)) {
             let tenant = tenant.clone();
             return Err(Rejection::TenantNotFound { tenant });
         }
-        Ok(state.history(&list.filter, list.after.as_ref(), page_size(list.limit)))
-    })
-    .await?;
+        Ok(state.history(&list.filter, after, limit))
+    };
+    let (page, stamp) = read_page(server, call, list.reading, viewer, wanted, look).await?;
     let items = page.items.iter().map(|view| Holding::of(view, viewer));
     let document = List {
         items: items.collect(),

@@ -68,9 +68,9 @@ pub(super) async fn read_reached<T>(
     }
 }
 
-/// A page of a list: what `look` finds after a key, so many at most, a step at a time, so that no claim waits for a whole
-/// page. What is written between two steps may be in it or not; its stamp is that of the first, so that
-/// one who watches from its revision misses nothing.
+/// A page of a list: what `look` finds after a key, so many at most, a step at a time, so that no claim
+/// waits for a whole page. What is written between two steps may be in it or not; its stamp is that of
+/// the first, so that one who watches from its revision misses nothing.
 ///
 /// The page ends early behind a step that came short: then `look` has examined as many rows as it may.
 pub(super) async fn read_page<T, K>(

@@ -23,6 +23,9 @@ pub(crate) fn route(dst: &str, gw: &str) -> Route {
     }
 }
 
+/// A change of what is handed out.
+type Change = fn(&mut Handout);
+
 /// All four.
 fn everything() -> Handout {
     Handout {
@@ -252,7 +255,7 @@ fn a_pool_that_is_made_again_is_compared_in_each_of_the_four() {
     let spec = || handing(root("p", "10.0.0.0/24"), everything());
     harness.pool(spec());
     assert!(matches!(harness.ok(spec()), Outcome::PoolRepeated(_)));
-    let table: [(&str, fn(&mut Handout)); 6] = [
+    let table: [(&str, Change); 6] = [
         ("routes", |handout| handout.routes = None),
         // A holder adds them in order: one may be reached through the one before it.
         ("routes", |handout| {

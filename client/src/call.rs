@@ -204,6 +204,7 @@ impl Client {
         answer.map_err(|failed| failed.error)
     }
 
+    /// Any request; of one that fails also what came before.
     async fn call_told<T: DeserializeOwned>(&self, request: Request) -> Result<Answer<T>, Failed> {
         let shared = &*self.shared;
         let deadline = Instant::now() + self.deadline;

@@ -73,25 +73,22 @@ impl Watch {
                 self.stream = Some(self.open().await?);
                 continue;
             };
-            match timeout(SILENCE_MAX, stream.response.chunk()).await {
-                Ok(Ok(Some(bytes))) => {
-                    let endpoint = stream.endpoint;
-                    stream.buffer.extend_from_slice(&bytes);
-                    let told = take_events(&mut stream.buffer);
-                    let told = told.map_err(|reason| self.unexpected(endpoint, reason))?;
-                    if !told.is_empty() {
-                        self.schedule = None;
-                    }
-                    self.told.extend(told);
+            if let Ok(Ok(Some(bytes))) = timeout(SILENCE_MAX, stream.response.chunk()).await {
+                let endpoint = stream.endpoint;
+                stream.buffer.extend_from_slice(&bytes);
+                let told = take_events(&mut stream.buffer);
+                let told = told.map_err(|reason| self.unexpected(endpoint, reason))?;
+                if !told.is_empty() {
+                    self.schedule = None;
                 }
-                // It ended, broke or fell silent: somebody goes on from the last event.
-                Ok(Ok(None) | Err(_)) | Err(_) => {
-                    if let Some(schedule) = &mut self.schedule {
-                        schedule.failed(stream.endpoint, None, Instant::now());
-                    }
-                    self.stream = None;
-                }
+                self.told.extend(told);
+                continue;
             }
+            // It ended, broke or fell silent: somebody goes on from the last event.
+            if let Some(schedule) = &mut self.schedule {
+                schedule.failed(stream.endpoint, None, Instant::now());
+            }
+            self.stream = None;
         }
     }
 

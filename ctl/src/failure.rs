@@ -112,8 +112,9 @@ impl Failure {
             Self::Client(client::Error::Refused(problem)) => code_of_status(problem.status),
             Self::Client(
                 client::Error::Unreachable { .. } | client::Error::OutcomeUnknown { .. },
-            ) => 8,
-            Self::Fenced { .. } | Self::Stopped { .. } => 8,
+            )
+            | Self::Fenced { .. }
+            | Self::Stopped { .. } => 8,
             Self::Several { code, .. } => *code,
             Self::Client(client::Error::Unexpected { .. } | client::Error::Unwritable(_))
             | Self::Local { .. }

@@ -78,10 +78,10 @@ impl Settings {
             None => ConfigFile::default(),
         };
         let variables = Variables::read(|name| env::var_os(name))?;
-        Self::resolve(global, &variables, file)
+        Self::resolve(global, &variables, &file)
     }
 
-    fn resolve(global: &Global, variables: &Variables, file: ConfigFile) -> Result<Self, Failure> {
+    fn resolve(global: &Global, variables: &Variables, file: &ConfigFile) -> Result<Self, Failure> {
         let endpoints = [&global.endpoint, &variables.endpoints, &file.endpoints]
             .into_iter()
             .find(|list| !list.is_empty());
@@ -200,7 +200,7 @@ mod tests {
     fn switches_win_over_the_file_and_the_file_over_the_default() {
         let full = "endpoints = [\"http://a:1\", \"http://b:1\"]\ntenant = \"acme\"";
         let unset = Variables::default();
-        let from_file = Settings::resolve(&global(), &unset, file(full)).unwrap();
+        let from_file = Settings::resolve(&global(), &unset, &file(full)).unwrap();
         assert_eq!(from_file.endpoints, ["http://a:1", "http://b:1"]);
         assert_eq!(from_file.tenant().unwrap().as_str(), "acme");
         let switches = Global {
@@ -213,13 +213,13 @@ mod tests {
             ("IPAMCTL_TENANT", "initech"),
         ])
         .unwrap();
-        let from_variables = Settings::resolve(&global(), &variables, file(full)).unwrap();
+        let from_variables = Settings::resolve(&global(), &variables, &file(full)).unwrap();
         assert_eq!(from_variables.endpoints, ["http://d:1", "http://e:1"]);
         assert_eq!(from_variables.tenant().unwrap().as_str(), "initech");
-        let from_switches = Settings::resolve(&switches, &variables, file(full)).unwrap();
+        let from_switches = Settings::resolve(&switches, &variables, &file(full)).unwrap();
         assert_eq!(from_switches.endpoints, ["http://c:1"]);
         assert_eq!(from_switches.tenant().unwrap().as_str(), "umbrella");
-        let nothing = Settings::resolve(&global(), &unset, ConfigFile::default()).unwrap();
+        let nothing = Settings::resolve(&global(), &unset, &ConfigFile::default()).unwrap();
         assert_eq!(nothing.endpoints, [ENDPOINT_DEFAULT]);
         assert_eq!(nothing.tenant().unwrap_err().exit_code(), 2);
     }
@@ -240,12 +240,12 @@ mod tests {
         ])
         .unwrap();
         let full = "endpoints = [\"http://a:1\"]\ntenant = \"acme\"";
-        let settings = Settings::resolve(&global(), &empty, file(full)).unwrap();
+        let settings = Settings::resolve(&global(), &empty, &file(full)).unwrap();
         assert_eq!(settings.endpoints, ["http://a:1"]);
         assert_eq!(settings.tenant().unwrap().as_str(), "acme");
         assert!(settings.token.is_none());
         let odd = variables(&[("IPAMCTL_TENANT", "a b")]).unwrap();
-        let refused = Settings::resolve(&global(), &odd, file(full)).unwrap_err();
+        let refused = Settings::resolve(&global(), &odd, &file(full)).unwrap_err();
         assert_eq!(refused.exit_code(), 2, "{refused}");
     }
 
@@ -264,7 +264,7 @@ mod tests {
             assert_eq!(read_config(&path).unwrap_err().exit_code(), 1, "{bad}");
         }
         let unset = Variables::default();
-        let odd = Settings::resolve(&global(), &unset, file("tenant = \"a b\"")).unwrap_err();
+        let odd = Settings::resolve(&global(), &unset, &file("tenant = \"a b\"")).unwrap_err();
         assert_eq!(odd.exit_code(), 1);
     }
 

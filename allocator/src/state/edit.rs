@@ -179,17 +179,17 @@ impl State {
                     fixed.field("purpose", *reservation == spec.reservation);
                 }
                 ClaimChange::PrefixLength(length) => {
-                    let same = restated(length, &spec.prefix_length, &hold.block.length());
+                    let same = restated(*length, spec.prefix_length, hold.block.length());
                     fixed.field("prefixLength", same);
                 }
                 ClaimChange::Cidr(cidr) => {
-                    fixed.field("cidr", restated(cidr, &spec.cidr, &hold.block));
+                    fixed.field("cidr", restated(*cidr, spec.cidr, hold.block));
                 }
                 ClaimChange::Within(ranges) => {
                     fixed.field("within", within::same(ranges, &spec.within));
                 }
                 ClaimChange::Family(family) => {
-                    let same = restated(family, &spec.family, &hold.block.family());
+                    let same = restated(*family, spec.family, hold.block.family());
                     fixed.field("family", same);
                 }
                 ClaimChange::Owner(owner) => fixed.field("owner", *owner == spec.owner),
@@ -218,8 +218,8 @@ impl State {
 
 /// What was left to the pool may be stated later as what came of it: a claim that was imported by its block
 /// is described by the same document as one that was asked for by length.
-fn restated<T: PartialEq>(stated: &Option<T>, asked: &Option<T>, there: &T) -> bool {
-    stated == asked || stated.as_ref() == Some(there)
+fn restated<T: PartialEq + Copy>(stated: Option<T>, asked: Option<T>, there: T) -> bool {
+    stated == asked || stated == Some(there)
 }
 
 fn tenant_changed(there: &TenantSpec, changes: &[TenantChange]) -> Result<TenantSpec, Rejection> {

@@ -65,11 +65,16 @@ pub(crate) struct Global {
         value_name = "URL"
     )]
     pub(crate) endpoint: Vec<String>,
-    /// The tenant [env: IPAMCTL_TENANT]
-    #[arg(long, short, global = true, value_parser = name, value_name = "NAME")]
+    /// The tenant
+    #[arg(help = "The tenant [env: IPAMCTL_TENANT]", long, short, global = true, value_parser = name, value_name = "NAME")]
     pub(crate) tenant: Option<Name>,
-    /// File with a bearer token [env: IPAMCTL_TOKEN_FILE]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// File with a bearer token
+    #[arg(
+        help = "File with a bearer token [env: IPAMCTL_TOKEN_FILE]",
+        long,
+        global = true,
+        value_name = "FILE"
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// Seconds that a request may take, all attempts together
     #[arg(long, global = true, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]

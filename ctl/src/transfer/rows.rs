@@ -260,14 +260,14 @@ fn claim(item: Value) -> Said {
 fn held(mut fields: Map<String, Value>) -> Said {
     let word = |field: &str| fields.get(field).and_then(Value::as_str);
     let is_named = word("name").or(word("claim")).is_some();
-    match word("purpose") {
-        None | Some("Claim") => {}
-        Some("Reservation") if is_named => {}
-        Some(other @ ("Reservation" | "Child")) => {
-            return Said::Skipped(format!("it is held as a {other}"));
-        }
-        // What is no purpose is told by the check of the field.
-        Some(_) => {}
+    // What is no purpose is told by the check of the field.
+    let held_as = word("purpose").filter(|purpose| match *purpose {
+        "Child" => true,
+        "Reservation" => !is_named,
+        _ => false,
+    });
+    if let Some(purpose) = held_as {
+        return Said::Skipped(format!("it is held as a {purpose}"));
     }
     if let Some(tenant) = word("tenant") {
         return Said::Skipped(format!("it is held by tenant {tenant}"));

@@ -357,6 +357,9 @@ async fn planned_after(edit: &str, refused: &str, code: Code, facts: &[(&str, Va
     outcome.code
 }
 
+/// The edit, what is refused after it, why, with which facts, and the exit code.
+type Planned<'a> = (&'a str, &'a str, Code, &'a [(&'a str, Value)], i32);
+
 #[tokio::test]
 async fn a_plan_passes_over_a_refusal_only_where_what_it_edits_explains_it() {
     let tenant = |fields: &str| format!("kind: Tenant\nname: acme\n{fields}");
@@ -380,7 +383,7 @@ async fn a_plan_passes_over_a_refusal_only_where_what_it_edits_explains_it() {
         pool("maxPrefixLength: 30"),
     );
     let shared = pool("sharedWith: ['*']");
-    let table: &[(&str, &str, Code, &[(&str, Value)], i32)] = &[
+    let table: &[Planned<'_>] = &[
         // A label of a tenant explains nothing, a quota that it is used up.
         (&labels, root, Code::CidrOverlap, &overlap, 5),
         (&labels, claim, Code::QuotaExceeded, &[], 3),

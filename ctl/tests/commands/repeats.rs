@@ -97,14 +97,14 @@ async fn a_report_is_not_lost_where_it_cannot_be_written_and_not_overwritten_by_
     std::fs::write(&live, "node-1\n").unwrap();
     let reconcile = "POST /v1/tenants/acme/owners/reconcile";
     let node = Node::start([(reconcile, 200, super::owners::reconciled())]).await;
-    let line = format!("reconcile -f {live} --prefix n --epoch 5 --yes -o name --report");
+    let command = format!("reconcile -f {live} --prefix n --epoch 5 --yes -o name --report");
 
     // A file that cannot be opened is told before anything is released.
-    let nowhere = acme(&node, &format!("{line} {}", path("none/report"))).await;
+    let nowhere = acme(&node, &format!("{command} {}", path("none/report"))).await;
     assert_eq!(nowhere.code, 1, "{}", nowhere.stderr);
     assert!(node.asked().is_empty(), "{:?}", node.asked());
     // One that cannot be written takes nothing from what is shown.
-    let full = acme(&node, &format!("{line} /dev/full")).await;
+    let full = acme(&node, &format!("{command} /dev/full")).await;
     assert_eq!(
         (full.code, full.stdout.as_str()),
         (1, "10.0.0.1/32\n"),
@@ -114,7 +114,7 @@ async fn a_report_is_not_lost_where_it_cannot_be_written_and_not_overwritten_by_
     assert!(full.stderr.contains("cannot write"), "{}", full.stderr);
     // A longer one that was there before is replaced as a whole.
     std::fs::write(&report, "x".repeat(10_000)).unwrap();
-    let written = acme(&node, &format!("{line} {report}")).await;
+    let written = acme(&node, &format!("{command} {report}")).await;
     assert_eq!(written.code, 0, "{}", written.stderr);
     let first = std::fs::read_to_string(&report).unwrap();
     let read: Value = serde_json::from_str(&first).unwrap();
@@ -124,7 +124,7 @@ async fn a_report_is_not_lost_where_it_cannot_be_written_and_not_overwritten_by_
     let mut repeated = super::owners::reconciled();
     (repeated["repeated"], repeated["released"]) = (true.into(), json!([]));
     let node = Node::start([(reconcile, 200, repeated)]).await;
-    let again = acme(&node, &format!("{line} {report}")).await;
+    let again = acme(&node, &format!("{command} {report}")).await;
     assert_eq!(again.code, 5, "{}", again.stderr);
     assert!(
         again.stderr.contains("counted before") && again.stderr.contains("is as it was"),

@@ -159,8 +159,8 @@ impl State {
         place: usize,
         holding: &HoldingRef,
     ) -> Result<(), Rejection> {
-        let held = self.held_by_generation(holding.generation);
-        let own = held.filter(|hold| {
+        let found = self.held_by_generation(holding.generation);
+        let own = found.filter(|hold| {
             hold.kept().is_none() && hold.claim().is_some_and(|claim| claim.tenant == tenant)
         });
         match own {

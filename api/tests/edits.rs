@@ -485,7 +485,7 @@ fn tenants_and_claims_are_edited_by_the_same_rules() {
     for (patch, field) in [
         (json!({ "pool": "q" }), "pool"),
         (json!({ "owner": null }), "owner"),
-        (json!({ "prefixLength": 28 }), "prefixLength"),
+        (json!({ "prefixLength": 27 }), "prefixLength"),
         (json!({ "within": ["10.0.0.0/24"] }), "within"),
         (json!({ "ttl": 5 }), "ttl"),
     ] {

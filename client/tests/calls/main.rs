@@ -333,7 +333,7 @@ async fn what_is_not_of_this_api_is_told_as_such() {
 
 #[tokio::test]
 async fn every_operation_asks_for_its_own_path() {
-    let node = Node::start([Script::Problem(Problem::internal_error())]).await;
+    let node = Node::start([Script::Problem(Problem::too_large(1))]).await;
     let options = Options {
         token: Some("secret".to_owned()),
         ..Options::new([node.url.clone()])
@@ -355,7 +355,7 @@ async fn every_operation_asks_for_its_own_path() {
         count: true,
     };
     macro_rules! refused {
-        ($($call:expr;)*) => {$( assert_eq!($call.await.unwrap_err().code(), Some("internal_error")); )*};
+        ($($call:expr;)*) => {$( assert_eq!($call.await.unwrap_err().code(), Some("too_large")); )*};
     }
     refused! {
         client.tenant_create(&TenantCreate::default());

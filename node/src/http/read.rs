@@ -12,9 +12,9 @@ use super::call::Call;
 use super::server::Server;
 use crate::replica::{Consistency, ReadError, ReadStamp};
 
-/// Claims or allocations that are read under one hold of the state's lock: some hundred microseconds
+/// Claims or allocations that are read under one hold of the state's lock: a hundred microseconds or two
 /// where a million are held and the processor's caches have none of them.
-pub(super) const STEP_HOLDS: usize = 250;
+pub(super) const STEP_HOLDS: usize = 100;
 /// The same of pools, each of which has more to be gathered.
 pub(super) const STEP_POOLS: usize = 32;
 

@@ -81,7 +81,7 @@ impl SelectorIndex {
 impl State {
     /// What a claim comes to in the first pool that can satisfy it: one that keeps a block for its
     /// holder before any other. Pools that refuse it are passed over; where all do, the claim is told
-    /// of the quota that refused it first, else why the first full one did, or else the first.
+    /// why the first full one did, else of the first quota that did, or else of the first of all.
     pub(super) fn claim_plan_among(
         &self,
         spec: &ClaimSpec,
@@ -112,8 +112,9 @@ impl State {
                 plan => return plan,
             }
         }
-        Err(quota
-            .or(full)
+        // A full one first: room may be made in it.
+        Err(full
+            .or(quota)
             .or(refused)
             .unwrap_or_else(|| Rejection::NoPoolMatches {
                 tenant: selector

@@ -357,3 +357,39 @@ fn a_quota_that_one_pool_would_pass_does_not_keep_another_from_being_tried() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_full_pool_is_swept_though_another_is_beyond_the_quota() {
+    let mut harness = Harness::new();
+    let mut spec = tenant("b");
+    spec.quota = Quota {
+        ipv4_addresses: Some(100),
+        ..Quota::default()
+    };
+    harness.ok(Command::TenantCreate(Box::new(spec)));
+    let life = PoolLife {
+        grace_seconds: Some(60),
+        ..PoolLife::default()
+    };
+    let full = living(root("full", "10.0.0.0/32"), life);
+    let wide = crate::support::bounds(root("wide", "10.1.0.0/16"), None, None, Some(24));
+    for mut pool in [full, wide] {
+        pool.tenant = name("b");
+        harness.pool(pool);
+    }
+    let of_b = |text: &str| {
+        let mut spec = by(text, selector(""));
+        (spec.tenant, spec.prefix_length) = (name("b"), None);
+        spec
+    };
+    harness.claim(of_b("first"));
+    let mut release = crate::support::release("first", None);
+    release.tenant = name("b");
+    harness.ok(Command::ClaimRelease(release));
+    assert!(matches!(
+        harness.refused(of_b("early")),
+        Rejection::PoolExhausted { .. }
+    ));
+    harness.later(61_000);
+    assert_eq!(harness.claim(of_b("late")).pool, name("full"));
+}

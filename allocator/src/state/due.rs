@@ -19,7 +19,7 @@ const SWEEP_HOLDS_MAX: usize = 64;
 /// grace follows.
 const SWEEP_EXAMINED_MAX: usize = 1_000;
 /// Holds that the attempts of one command may end and take back in vain.
-pub(super) const SWEEP_WASTED_MAX: usize = 256;
+const SWEEP_WASTED_MAX: usize = 256;
 
 /// On whose behalf the clock does what is due.
 const CLOCK: Who<'static> = Who {

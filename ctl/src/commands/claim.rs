@@ -13,16 +13,14 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), Failure> {
-    if let ClaimCommand::List(asked) = command {
-        return list(context, asked).await;
-    }
-    let tenant = context.tenant()?;
+    // A list over all tenants names none.
+    let tenant = context.tenant();
     match command {
         ClaimCommand::Create(create) => {
             let document = document(&create);
             let answer = context
                 .writer(create.dry_run)
-                .claim_create(tenant, &document)
+                .claim_create(tenant?, &document)
                 .await;
             if let (Err(client::Error::OutcomeUnknown { .. }), Some(name)) =
                 (&answer, &document.name)
@@ -31,17 +29,17 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
             }
             context.created("claim", &answer?, create.dry_run)
         }
-        ClaimCommand::List(_) => unreachable!("it was done above"),
+        ClaimCommand::List(asked) => list(context, asked).await,
         ClaimCommand::Show { name } => context
             .output
-            .one(&context.client.claim_show(tenant, &name).await?.body),
+            .one(&context.client.claim_show(tenant?, &name).await?.body),
         ClaimCommand::Confirm { name, holding } => {
             let confirm = requests::ClaimConfirm {
                 owner: holding.owner,
                 generation: holding.generation,
             };
             let writer = context.writer(holding.dry_run);
-            let answer = writer.claim_confirm(tenant, &name, &confirm).await?;
+            let answer = writer.claim_confirm(tenant?, &name, &confirm).await?;
             context.changed("claim", &answer, "in use", holding.dry_run)
         }
         ClaimCommand::Renew { name, ttl, holding } => {
@@ -51,7 +49,7 @@ pub(super) async fn run(context: &Context, command: ClaimCommand) -> Result<(), 
                 ttl_seconds: ttl,
             };
             let writer = context.writer(holding.dry_run);
-            let answer = writer.claim_renew(tenant, &name, &renew).await?;
+            let answer = writer.claim_renew(tenant?, &name, &renew).await?;
             context.changed("claim", &answer, "renewed", holding.dry_run)
         }
         ClaimCommand::Edit(edit) => super::edit::claim(context, &edit).await,

@@ -11,30 +11,28 @@ use crate::failure::Failure;
 use crate::output::{self, TreeRows, column, table};
 
 pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), Failure> {
-    if let PoolCommand::List(asked) = command {
-        return list(context, asked).await;
-    }
-    let tenant = context.tenant()?;
+    // A list over all tenants names none.
+    let tenant = context.tenant();
     match command {
         PoolCommand::Create(create) => {
             let document = document(&create)?;
             let answer = context
                 .writer(create.dry_run)
-                .pool_create(tenant, &document)
+                .pool_create(tenant?, &document)
                 .await?;
             context.created("pool", &answer, create.dry_run)
         }
-        PoolCommand::List(_) => unreachable!("it was done above"),
+        PoolCommand::List(asked) => list(context, asked).await,
         PoolCommand::Show { name } => context
             .output
-            .one(&context.client.pool_show(tenant, &name).await?.body),
+            .one(&context.client.pool_show(tenant?, &name).await?.body),
         PoolCommand::Tree { name } => {
-            let tree = context.client.pool_tree(tenant, &name).await?.body;
+            let tree = context.client.pool_tree(tenant?, &name).await?.body;
             context.output.document(&tree, name.as_str(), |wide| {
                 TreeRows::render(&tree.pool, wide)
             })
         }
-        PoolCommand::Map { name, length } => map(context, tenant, &name, length).await,
+        PoolCommand::Map { name, length } => map(context, tenant?, &name, length).await,
         PoolCommand::Free {
             name,
             length,
@@ -46,7 +44,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
                 limit,
                 count,
             };
-            free(context, tenant, &name, which).await
+            free(context, tenant?, &name, which).await
         }
         PoolCommand::Edit(edit) => super::edit::pool(context, &edit).await,
         PoolCommand::Resize(resize) => super::edit::resize(context, &resize).await,
@@ -67,6 +65,7 @@ pub(super) async fn run(context: &Context, command: PoolCommand) -> Result<(), F
             cascade: _,
             destroy,
         } => {
+            let tenant = tenant?;
             confirm(
                 &format!("pool {name} will be deleted"),
                 name.as_str(),

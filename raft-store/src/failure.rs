@@ -109,6 +109,11 @@ impl<C: Core> Guarded<C> {
             core,
         }
     }
+
+    /// The core itself.
+    pub(crate) fn core(&self) -> &C {
+        &self.core
+    }
 }
 
 impl<C: Core> Core for Guarded<C> {

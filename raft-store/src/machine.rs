@@ -6,7 +6,7 @@ use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, OptionalSend, RaftSnapshotBuilder, StorageIOError};
 use tokio::sync::oneshot;
 
-use crate::applied::{AppliedState, ApplyRequest, StateCut};
+use crate::applied::{AppliedState, Applier, ApplyRequest, StateCut};
 use crate::background::{BackgroundRequest, chain};
 use crate::env::Post;
 use crate::snapshot::{SnapshotFile, Snapshots};
@@ -18,7 +18,7 @@ use crate::types::{
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) applied: Arc<AppliedState>,
-    pub(crate) apply: Post<ApplyRequest>,
+    pub(crate) apply: Applier,
     pub(crate) background: Post<BackgroundRequest>,
     pub(crate) snapshots: Arc<Snapshots>,
 }
@@ -45,7 +45,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         I::IntoIter: OptionalSend,
     {
         let (done, result) = oneshot::channel();
-        self.apply.send(ApplyRequest {
+        self.apply.apply(ApplyRequest {
             entries: entries.into_iter().collect(),
             done,
         });

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::applied::{AppliedState, ApplyCore, Loaded};
+use crate::applied::{AppliedState, Applier, ApplyCore, Loaded};
 use crate::background::{Background, BackgroundOptions, BackgroundParts};
 use crate::checkpoint::{
     self, AppliedBackend, AppliedStore, CheckpointError, Checkpointer, LoadedCheckpoint,
@@ -196,7 +196,7 @@ pub fn open(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Store, OpenErro
     let bell = Bell::new();
     let (background, background_inbox) = inbox(bell.clone());
     let apply_bell = Bell::new();
-    let (apply, apply_inbox) = inbox(apply_bell.clone());
+    let (requests, apply_inbox) = inbox(apply_bell.clone());
     let apply_core = ApplyCore::new(
         apply_inbox,
         Arc::clone(&applied),
@@ -217,7 +217,8 @@ pub fn open(env: &Arc<dyn Env>, options: StoreOptions) -> Result<Store, OpenErro
         observer,
     });
     let guarded = Guarded::new("apply", failures.clone(), apply_core);
-    let core = env.spawn_core("apply", Priority::Normal, apply_bell, Box::new(guarded));
+    let (apply, driven) = Applier::new(requests, guarded);
+    let core = env.spawn_core("apply", Priority::Normal, apply_bell, Box::new(driven));
     cores.0.push(core.map_err(OpenError::Thread)?);
     let guarded = Guarded::new("background", failures.clone(), background_core);
     let core = env.spawn_core("background", Priority::Background, bell, Box::new(guarded));

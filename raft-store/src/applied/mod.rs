@@ -22,7 +22,7 @@ use allocator::pages::Cut;
 use parking_lot::{RwLock, RwLockWriteGuard};
 use tokio::sync::watch;
 
-pub(crate) use self::core::{ApplyCore, ApplyRequest};
+pub(crate) use self::core::{Applier, ApplyCore, ApplyRequest};
 pub use self::digests::{DigestAnswer, DigestMark};
 pub use self::lock::{LOCK_BOUNDS, LockCounts, LockUse};
 use crate::env::Env;

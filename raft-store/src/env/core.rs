@@ -47,9 +47,18 @@ pub struct Bell(Arc<BellInner>);
 
 #[derive(Default)]
 struct BellInner {
-    rung: Mutex<bool>,
+    state: Mutex<BellState>,
     thread: Condvar,
     task: Notify,
+}
+
+#[derive(Default)]
+struct BellState {
+    rung: bool,
+    /// Something was left since the core last woke.
+    left: bool,
+    /// The core waits, and nothing but a ring ends that.
+    sleeps: bool,
 }
 
 impl Bell {
@@ -60,45 +69,70 @@ impl Bell {
 
     /// Wakes the core, now or as soon as it waits.
     pub fn ring(&self) {
-        let mut rung = self.0.rung.lock();
-        if !*rung {
-            *rung = true;
+        let mut state = self.0.state.lock();
+        if !state.rung {
+            state.rung = true;
             self.0.thread.notify_one();
             self.0.task.notify_one();
         }
     }
 
+    /// Tells a core that wakes by itself within some time of what it finds then; any other is woken.
+    fn leave(&self) {
+        let sleeps = {
+            let mut state = self.0.state.lock();
+            state.left = true;
+            state.sleeps
+        };
+        if sleeps {
+            self.ring();
+        }
+    }
+
     /// Blocks the thread until the bell has been rung, at most `limit`.
     pub(super) fn wait_thread(&self, limit: Option<Duration>) {
-        let mut rung = self.0.rung.lock();
-        if !*rung {
-            match limit {
-                Some(limit) => {
-                    self.0.thread.wait_for(&mut rung, limit);
-                }
-                None => self.0.thread.wait(&mut rung),
-            }
+        let mut state = self.0.state.lock();
+        if !state.waits(limit) {
+            return;
         }
-        *rung = false;
+        match limit {
+            Some(limit) => {
+                self.0.thread.wait_for(&mut state, limit);
+            }
+            None => self.0.thread.wait(&mut state),
+        }
+        *state = BellState::default();
     }
 
     /// Waits in a task until the bell has been rung, at most `limit`.
     pub(super) async fn wait_task(&self, limit: Option<Duration>) {
-        loop {
-            if std::mem::take(&mut *self.0.rung.lock()) {
-                return;
-            }
-            let notified = self.0.task.notified();
-            match limit {
-                Some(limit) => {
-                    if tokio::time::timeout(limit, notified).await.is_err() {
-                        *self.0.rung.lock() = false;
-                        return;
-                    }
-                }
-                None => notified.await,
-            }
+        if !self.0.state.lock().waits(limit) {
+            return;
         }
+        let rung = async {
+            while !self.0.state.lock().rung {
+                self.0.task.notified().await;
+            }
+        };
+        match limit {
+            // Woken late or not at all, the core looks for what there is.
+            Some(limit) => drop(tokio::time::timeout(limit, rung).await),
+            None => rung.await,
+        }
+        *self.0.state.lock() = BellState::default();
+    }
+}
+
+impl BellState {
+    /// Begins to wait, unless there is something for the core already.
+    fn waits(&mut self, limit: Option<Duration>) -> bool {
+        let sleeps = limit.is_none();
+        let ready = self.rung || (self.left && sleeps);
+        *self = Self {
+            sleeps: sleeps && !ready,
+            ..Self::default()
+        };
+        !ready
     }
 }
 
@@ -144,10 +178,26 @@ impl<T> Post<T> {
     ///
     /// Bounded by its users: each awaits the answer to its message, or is itself bounded.
     pub fn send(&self, message: T) {
+        self.put(message);
+        self.ring();
+    }
+
+    /// The first half of [`Post::send`]: the core is not woken.
+    pub(crate) fn put(&self, message: T) {
         if let Some(items) = &mut *self.0.0.items.lock() {
             items.push_back(message);
         }
+    }
+
+    /// The second half.
+    pub(crate) fn ring(&self) {
         self.0.0.bell.ring();
+    }
+
+    /// As [`Post::send`], but a core that wakes by itself within some time is not woken for it.
+    pub fn leave(&self, message: T) {
+        self.put(message);
+        self.0.0.bell.leave();
     }
 }
 

@@ -14,6 +14,7 @@
 mod core;
 mod fs;
 mod real;
+mod shared;
 pub mod sim;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use self::core::{Bell, Core, CoreHandle, Inbox, Next, Post, Priority, inbox};
 pub use self::fs::{DirectoryLock, File, Fs, write_durably};
 pub use self::real::RealEnv;
+pub(crate) use self::shared::Shared;
 
 /// The world: clocks, randomness, files, and the running of cores.
 pub trait Env: Send + Sync + fmt::Debug + 'static {

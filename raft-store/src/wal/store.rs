@@ -350,7 +350,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
         self.shared.check()?;
         self.shared.entries.lock().committed = committed;
-        self.writer.send(Request::Committed(committed));
+        // Worth no write of its own: it goes with the next entries, or with what gives a log at rest its end.
+        self.writer.leave(Request::Committed(committed));
         Ok(())
     }
 

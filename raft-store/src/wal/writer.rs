@@ -196,7 +196,9 @@ impl Writer {
         waiting.entries = placed.len();
         waiting.bytes = group.size();
         self.resting = false;
-        self.last_write = self.parts.env.monotonic();
+        if waiting.sync {
+            self.last_write = self.parts.env.monotonic();
+        }
         let written = self.write(group, &placed, &before);
         self.phase = Phase::Written(waiting);
         written.map(|()| Next::Again)

@@ -143,18 +143,19 @@ fn one_sync_serves_all_that_wait() {
     });
 }
 
+/// Where what was written to the first segment ends.
+fn written(world: &World) -> Option<usize> {
+    let bytes = world.bytes(&world.segments()[0]);
+    bytes.iter().rposition(|byte| *byte != 0)
+}
+
 #[test]
 fn a_log_at_rest_is_closed_once_and_then_left_alone() {
     let world = World::new(5);
     simulate(async {
         let mut store = world.open().expect("a new directory opens");
         append(&mut store, [entry(1, 1)]).await;
-        let size = || {
-            world
-                .bytes(&world.segments()[0])
-                .iter()
-                .rposition(|byte| *byte != 0)
-        };
+        let size = || written(&world);
         let busy = size();
         pass(Duration::from_secs(1)).await;
         let rest = size();
@@ -166,6 +167,47 @@ fn a_log_at_rest_is_closed_once_and_then_left_alone() {
             (rest, syncs),
             "a minute of quiet writes nothing"
         );
+    });
+}
+
+#[test]
+fn what_is_committed_is_written_with_what_follows_or_at_rest_and_never_by_itself() {
+    let world = World::new(8);
+    let committed = |index| Some(log_id(2, index));
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        append(&mut store, [entry(2, 1)]).await;
+        pass(Duration::from_millis(1)).await;
+        let size = written(&world);
+        let saved = store.log.save_committed(committed(1)).await;
+        saved.expect("the log is sound");
+        pass(Duration::from_millis(20)).await;
+        assert_eq!(written(&world), size, "nobody waits for it");
+        append(&mut store, [entry(2, 2)]).await;
+        drop(store);
+    });
+    world.disk.kill();
+    simulate(async {
+        let mut store = world.open().expect("the log is sound");
+        let read = store.log.read_committed().await;
+        assert_eq!(read.expect("it is in memory"), committed(1));
+        append(&mut store, [entry(2, 3)]).await;
+        let saved = store.log.save_committed(committed(3)).await;
+        saved.expect("the log is sound");
+        pass(Duration::from_secs(1)).await;
+        // It rests now, and is told all the same.
+        let saved = store.log.save_committed(committed(2)).await;
+        saved.expect("the log is sound");
+        let saved = store.log.save_committed(committed(3)).await;
+        saved.expect("the log is sound");
+        pass(Duration::from_secs(1)).await;
+        drop(store);
+    });
+    world.disk.kill();
+    simulate(async {
+        let mut store = world.open().expect("the log is sound");
+        let read = store.log.read_committed().await;
+        assert_eq!(read.expect("it is in memory"), committed(3));
     });
 }
 

@@ -16,7 +16,6 @@ mod health;
 mod member_change;
 mod observer;
 mod options;
-mod own_runtime;
 mod propose;
 mod read;
 mod rounds;
@@ -49,7 +48,6 @@ pub use status::{
 };
 
 use self::freshness::Freshness;
-use self::own_runtime::OwnRuntime;
 use self::rounds::Rounds;
 use self::route::Router;
 use self::upkeep::Reports;
@@ -58,6 +56,7 @@ use crate::clock::LogClock;
 use crate::consensus::Consensus;
 use crate::formation::{LocalNode, Situation};
 use crate::members::MemberChanges;
+use crate::own_runtime::OwnRuntime;
 use crate::peers::Directory;
 
 /// A handle on this node's replica; cheap to clone. When the last one is dropped, the replica's

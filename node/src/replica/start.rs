@@ -15,7 +15,6 @@ use tokio_util::task::TaskTracker;
 
 use super::freshness::Freshness;
 use super::observer::MetricsObserver;
-use super::own_runtime::OwnRuntime;
 use super::rounds::Rounds;
 use super::route::Router;
 use super::service::PeerService;
@@ -26,8 +25,11 @@ use crate::clock::LogClock;
 use crate::consensus::Consensus;
 use crate::formation::{Formation, LocalNode, Situation};
 use crate::members::MemberChanges;
+use crate::own_runtime::OwnRuntime;
 use crate::peers::{Directory, Listener, Local, Net, Server, TokioListener};
 
+/// Nice value of Raft's thread, where the system allows to raise its priority.
+const NICE: i32 = -10;
 /// Most commands of peers that are tried out here at a time; one more is refused as too busy.
 const DRY_RUNS_MAX: usize = 64;
 
@@ -44,7 +46,9 @@ impl Replica {
     ) -> Result<Replica, StartError> {
         check(&options)?;
         let own_runtime = match options.placement {
-            Placement::OwnThread => Some(OwnRuntime::start().map_err(StartError::Thread)?),
+            Placement::OwnThread => {
+                Some(OwnRuntime::start("raft", NICE).map_err(StartError::Thread)?)
+            }
             Placement::Caller => None,
         };
         let runtime = own_runtime

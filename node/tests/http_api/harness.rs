@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
+use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use node::http::{Limits, Server};
@@ -260,6 +261,8 @@ impl Answer {
 /// A stream of events that is being read.
 pub(crate) struct Events {
     pub(crate) status: u16,
+    /// The connection has no further request.
+    pub(crate) is_last: bool,
     body: hyper::body::Incoming,
     buffer: Vec<u8>,
     _connection: AbortOnDrop,
@@ -300,6 +303,7 @@ impl Events {
             .unwrap();
         Self {
             status: answer.status().as_u16(),
+            is_last: answer.headers().get("connection") == Some(&HeaderValue::from_static("close")),
             body: answer.into_body(),
             buffer: Vec::new(),
             _connection: AbortOnDrop(driving),

@@ -317,10 +317,20 @@ async fn a_stop_ends_the_watches_and_does_not_wait_for_them() {
     })
     .await;
     node.with_pool("acme").await;
-    let mut events = node.events(WATCH, &[]).await;
-    assert_eq!(events.next().await.unwrap().data["type"], "bookmark");
+    let mut watchers = Vec::new();
+    for _ in 0..100 {
+        let mut events = node.events(WATCH, &[]).await;
+        assert_eq!(events.next().await.unwrap().data["type"], "bookmark");
+        assert!(
+            events.is_last,
+            "what came behind it would be served at the watchers' priority"
+        );
+        watchers.push(events);
+    }
     node.ask_to_stop();
-    assert_eq!(events.next().await, None);
+    for mut events in watchers {
+        assert_eq!(events.next().await, None);
+    }
     node.ended().await;
 }
 

@@ -2,10 +2,13 @@
 //! comes it looks at the first and the last event only, in a buffer that all share.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use anyhow::{Result, ensure};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -71,43 +74,45 @@ impl Stream {
                 return Ok(all);
             }
             tokio::select! {
-                ready = self.socket.readable() => ready?,
-                Ok(()) = end.changed() => continue,
+                came = poll_fn(|cx| self.poll_read(cx)) => all.extend(came?),
+                Ok(()) = end.changed() => {}
             }
-            all.extend(self.read()?);
         }
     }
 
-    /// What has come whole.
-    fn read(&mut self) -> Result<Option<Came>> {
+    /// What has come whole, once something has come.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Came>>> {
         thread_local! {
             static SHARED: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER]);
         }
         SHARED.with_borrow_mut(|buffer| {
             let before = self.rest.len();
             buffer[..before].copy_from_slice(&self.rest);
-            let count = match self.socket.try_read(&mut buffer[before..]) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(None),
-                count => count?,
-            };
-            ensure!(count > 0, "the stream has ended");
-            let at = Instant::now();
-            let text = &buffer[..before + count];
-            let Some(end) = text.windows(END.len()).rposition(|pair| pair == END) else {
-                self.rest = text.to_vec();
-                return Ok(None);
-            };
-            // The line's end before the next id stays with it.
-            let (whole, rest) = text.split_at(end + 1);
-            self.rest = rest.to_vec();
-            let is_id = |part: &[u8]| part == ID;
-            let first = whole.windows(ID.len()).position(is_id);
-            let last = whole.windows(ID.len()).rposition(is_id);
-            let revision = |place: Option<usize>| place.and_then(|place| revision(&whole[place..]));
-            Ok(revision(first)
-                .zip(revision(last))
-                .map(|(first, last)| Came { at, first, last }))
+            let mut room = ReadBuf::new(&mut buffer[before..]);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut room))?;
+            let count = room.filled().len();
+            Poll::Ready(self.came(&buffer[..before + count], count))
         })
+    }
+
+    /// What of a text has come whole, of which so many bytes are new.
+    fn came(&mut self, text: &[u8], count: usize) -> Result<Option<Came>> {
+        ensure!(count > 0, "the stream has ended");
+        let at = Instant::now();
+        let Some(end) = text.windows(END.len()).rposition(|pair| pair == END) else {
+            self.rest = text.to_vec();
+            return Ok(None);
+        };
+        // The line's end before the next id stays with it.
+        let (whole, rest) = text.split_at(end + 1);
+        self.rest = rest.to_vec();
+        let is_id = |part: &[u8]| part == ID;
+        let first = whole.windows(ID.len()).position(is_id);
+        let last = whole.windows(ID.len()).rposition(is_id);
+        let revision = |place: Option<usize>| place.and_then(|place| revision(&whole[place..]));
+        Ok(revision(first)
+            .zip(revision(last))
+            .map(|(first, last)| Came { at, first, last }))
     }
 }
 

@@ -15,25 +15,28 @@ use std::time::Duration;
 
 use allocator::view::EventId;
 use allocator::watch::EventFilter;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use raft_store::AppliedState;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::page::Page;
+use super::page::{Lens, Page};
 
 /// Least time between two looks at the state, and between waking one group and the next.
 const STEP: Duration = Duration::from_millis(4);
-/// Most groups: a round of them is 32 ms, so that with an entry's way to the disks an event is at a
+/// Most groups: a round of them is 40 ms, so that with an entry's way to the disks an event is at a
 /// watcher within 50. Waking costs the same for one event and for many, and is what watchers cost.
-const GROUPS_MAX: usize = 8;
+const GROUPS_MAX: usize = 10;
 /// Watchers of one group, before there are more of them.
 const GROUP_WATCHERS: usize = 32;
 /// Most events read under one hold of the state's lock.
 pub(super) const PAGE_EVENTS: usize = 128;
 /// Events in the window: what a watcher may lie behind without reading by itself.
 const WINDOW_EVENTS: usize = 1_024;
+/// Most ways of telling the newest events that are kept; what is beyond is put together for whoever asks.
+const TELLINGS_MAX: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
@@ -57,6 +60,25 @@ struct Window {
     start: EventId,
     /// … up to this one.
     end: EventId,
+    /// What was told since the window last grew: those who are woken together are told the same.
+    tellings: Vec<Telling>,
+}
+
+/// What all who were at one place, and are told the same, are told next.
+#[derive(Debug)]
+struct Telling {
+    identity: Arc<str>,
+    after: EventId,
+    told: Told,
+}
+
+/// What a watcher is told next, in one piece: each costs a chunk of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// Empty where nothing concerns it.
+    pub(super) bytes: Bytes,
+    /// All up to here is in it, or was told before.
+    pub(super) reached: EventId,
 }
 
 /// How far each watcher has come.
@@ -69,10 +91,8 @@ struct Positions {
 /// What comes behind a place.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Events in this page.
-    Page(Arc<Page>),
-    /// No event up to this place.
-    Nothing(EventId),
+    /// This.
+    Told(Told),
     /// Nothing is known yet.
     Head,
     /// Something that the window has no more.
@@ -97,6 +117,7 @@ impl Feed {
                 events: 0,
                 start: nowhere,
                 end: nowhere,
+                tellings: Vec::new(),
             }),
             woken: std::array::from_fn(|_| watch::Sender::new(nowhere)),
             count: watch::Sender::new(0),
@@ -109,6 +130,9 @@ impl Feed {
     /// Ends all streams, and lets none begin.
     pub(in crate::http) fn end(&self) {
         self.end.cancel();
+        for slot in &self.woken {
+            slot.send_modify(|_| {});
+        }
     }
 
     pub(super) fn ended(&self) -> &CancellationToken {
@@ -144,20 +168,31 @@ impl Feed {
         })
     }
 
-    /// What comes behind a place.
-    pub(super) fn next(&self, after: EventId) -> Next {
-        let window = self.window.lock();
-        if after >= window.end {
-            return Next::Head;
-        }
-        if after < window.start {
-            return Next::Behind;
-        }
-        let page = window.pages.partition_point(|page| page.reached() <= after);
-        match window.pages.get(page) {
-            Some(page) => Next::Page(Arc::clone(page)),
-            None => Next::Nothing(window.end),
-        }
+    /// What comes behind a place, for one who looks through `lens`.
+    pub(super) fn next(&self, after: EventId, lens: &Lens) -> Next {
+        let (pages, reached) = {
+            let window = self.window.lock();
+            if after >= window.end {
+                return Next::Head;
+            }
+            if after < window.start {
+                return Next::Behind;
+            }
+            if let Some(told) = window.telling(after, &lens.identity) {
+                return Next::Told(told.clone());
+            }
+            window.pages_behind(after)
+        };
+        let told = Told {
+            bytes: concat(pages.iter().map(|page| page.tell(lens, after))),
+            reached,
+        };
+        self.window.lock().keep(Telling {
+            identity: Arc::clone(&lens.identity),
+            after,
+            told: told.clone(),
+        });
+        Next::Told(told)
     }
 
     /// Follows the state for as long as it is polled.
@@ -244,6 +279,7 @@ impl Feed {
 impl Window {
     fn empty(&mut self) {
         self.pages.clear();
+        self.tellings.clear();
         self.events = 0;
         self.start = self.end;
     }
@@ -253,6 +289,7 @@ impl Window {
         if page.len() == 0 {
             return;
         }
+        self.tellings.clear();
         self.events += page.len();
         self.pages.push_back(Arc::new(page));
         while self.events > WINDOW_EVENTS
@@ -261,6 +298,45 @@ impl Window {
             self.events -= page.len();
             self.start = page.reached();
         }
+    }
+
+    /// The pages behind a place, as far as they make one piece, and up to where all is in them.
+    fn pages_behind(&self, after: EventId) -> (Vec<Arc<Page>>, EventId) {
+        let first = self.pages.partition_point(|page| page.reached() <= after);
+        let mut events = 0;
+        let fits = |page: &&Arc<Page>| {
+            let is_first = events == 0;
+            events += page.len();
+            is_first || events <= PAGE_EVENTS
+        };
+        let behind = self.pages.iter().skip(first);
+        let pages: Vec<_> = behind.take_while(fits).map(Arc::clone).collect();
+        let next = self.pages.get(first + pages.len());
+        // Behind the last page there is nothing up to the end.
+        let reached = next.map_or(self.end, |next| next.after());
+        (pages, reached)
+    }
+
+    fn telling(&self, after: EventId, identity: &str) -> Option<&Told> {
+        let mut tellings = self.tellings.iter();
+        let same = |kept: &&Telling| kept.after == after && *kept.identity == *identity;
+        tellings.find(same).map(|kept| &kept.told)
+    }
+
+    fn keep(&mut self, telling: Telling) {
+        let known = self.telling(telling.after, &telling.identity).is_some();
+        if self.tellings.len() < TELLINGS_MAX && !known {
+            self.tellings.push(telling);
+        }
+    }
+}
+
+/// Pieces as one; a single one is not copied.
+fn concat(pieces: impl Iterator<Item = Bytes>) -> Bytes {
+    let pieces: Vec<Bytes> = pieces.collect();
+    match pieces.as_slice() {
+        [piece] => piece.clone(),
+        pieces => pieces.concat().into(),
     }
 }
 

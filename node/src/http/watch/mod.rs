@@ -18,8 +18,8 @@ use api::problem::{Problem, Viewer};
 use api::requests::query::{Reading, Watch};
 use api::views::EVENT_STREAM;
 use axum::body::Body;
-use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderValue};
+use hyper::{StatusCode, Version};
 
 pub(super) use self::feed::Feed;
 
@@ -27,6 +27,7 @@ use self::page::Lens;
 use self::stream::Watcher;
 use super::answer::{self, Answered, Stamp};
 use super::call::Call;
+use super::listener::Note;
 use super::read::ready;
 use super::server::Server;
 
@@ -94,6 +95,13 @@ async fn watch(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered 
     };
     stamp.write(headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if call.parts.version <= Version::HTTP_11 {
+        // Its connection is given away: see the listener. What comes after it would be served there, too.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(note) = call.parts.extensions.get::<Note>() {
+            note.watches();
+        }
+    }
     // A proxy that gathers events before it passes them on would keep them from being told in time.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)

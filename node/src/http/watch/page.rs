@@ -55,6 +55,11 @@ impl Page {
         }
     }
 
+    /// All events up to here are before it.
+    pub(super) fn after(&self) -> EventId {
+        self.after
+    }
+
     /// All events up to here are in it or before it.
     pub(super) fn reached(&self) -> EventId {
         self.reached

@@ -1,13 +1,15 @@
 //! One watcher: what it is told next, when it has room for it.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use allocator::view::EventId;
 use api::problem::Problem;
 use api::views::WatchEvent;
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::feed::{Next, PAGE_EVENTS, Seat};
 use super::page::Lens;
@@ -21,12 +23,16 @@ const COMMENT: &[u8] = b": nothing yet\n\n";
 pub(super) struct Watcher {
     replica: Replica,
     seat: Seat,
+    /// Where requests are worked on.
+    callers: Handle,
     wakes: watch::Receiver<EventId>,
     lens: Lens,
     /// All up to here has been told.
     after: EventId,
     /// When it is told that nothing has happened.
     bookmark_at: Instant,
+    /// Ends then or before: it is not set anew for each event.
+    timer: Pin<Box<Sleep>>,
     bookmark_every: Duration,
     ended: bool,
 }
@@ -42,17 +48,20 @@ impl Watcher {
         bookmark_every: Duration,
     ) -> Self {
         let now = Instant::now();
+        let bookmark_at = if begins_now {
+            now
+        } else {
+            now + bookmark_every
+        };
         Self {
             replica,
+            callers: Handle::current(),
             wakes: seat.wakes(),
             seat,
             lens,
             after,
-            bookmark_at: if begins_now {
-                now
-            } else {
-                now + bookmark_every
-            },
+            bookmark_at,
+            timer: Box::pin(sleep_until(bookmark_at)),
             bookmark_every,
             ended: false,
         }
@@ -61,19 +70,15 @@ impl Watcher {
     /// The next bytes of the stream; `None` at its end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
+            // What comes from here on wakes it, the end of all streams too.
+            self.wakes.borrow_and_update();
             if self.ended || self.seat.feed().ended().is_cancelled() {
                 return None;
             }
-            self.wakes.borrow_and_update();
-            let bytes = match self.seat.feed().next(self.after) {
-                Next::Page(page) => {
-                    let bytes = page.tell(&self.lens, self.after);
-                    self.reach(page.reached());
-                    bytes
-                }
-                Next::Nothing(end) => {
-                    self.reach(end);
-                    continue;
+            let bytes = match self.seat.feed().next(self.after, &self.lens) {
+                Next::Told(told) => {
+                    self.reach(told.reached);
+                    told.bytes
                 }
                 Next::Behind => self.read_behind().await,
                 Next::Head => match self.wait().await {
@@ -98,12 +103,14 @@ impl Watcher {
         if Instant::now() >= self.bookmark_at {
             return Some(self.bookmark());
         }
-        let ended = self.seat.feed().ended().clone();
-        tokio::select! {
-            () = ended.cancelled() => None,
-            _ = self.wakes.changed() => None,
-            () = sleep_until(self.bookmark_at) => Some(self.bookmark()),
+        if self.timer.is_elapsed() {
+            self.timer.as_mut().reset(self.bookmark_at);
         }
+        tokio::select! {
+            _ = self.wakes.changed() => {}
+            () = self.timer.as_mut() => {}
+        }
+        None
     }
 
     /// All up to a revision was told; of one that has not come yet there is nothing to say.
@@ -123,17 +130,25 @@ impl Watcher {
 
     /// A page from the ring itself; the last word where the ring does not reach back so far.
     async fn read_behind(&mut self) -> Bytes {
-        let (after, filter) = (self.after, &self.lens.filter);
-        let (read, wall_ms) = self.replica.applied().read(|state| {
-            let read = state.watch(after, filter, PAGE_EVENTS);
-            (read, state.clock().wall_ms())
+        let (after, lens, replica) = (self.after, self.lens.clone(), self.replica.clone());
+        // Whoever holds the state's lock must not be of low priority, as this thread may be.
+        let reading = self.callers.spawn(async move {
+            let (read, wall_ms) = replica.applied().read(|state| {
+                let read = state.watch(after, &lens.filter, PAGE_EVENTS);
+                (read, state.clock().wall_ms())
+            });
+            let read = read.map(|page| (page.reached, lens.encode(page.items.iter())));
+            (read, wall_ms)
         });
+        let Ok((read, wall_ms)) = reading.await else {
+            // The runtime is ending.
+            self.ended = true;
+            return Bytes::new();
+        };
         match read {
-            Ok(page) => {
-                self.reach(page.reached);
-                // Others want the thread as well.
-                tokio::task::yield_now().await;
-                self.lens.encode(page.items.iter())
+            Ok((reached, bytes)) => {
+                self.reach(reached);
+                bytes
             }
             Err(compacted) => {
                 self.ended = true;

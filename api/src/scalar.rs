@@ -3,7 +3,7 @@
 //! 1. Each is written in exactly one way, and what is written is read back as the same value.
 //! 2. Sizes of address space are decimal strings, exact to 2^128; no float ever carries one.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use allocator::command::Strategy;
@@ -12,6 +12,7 @@ use allocator::life::ReclaimPolicy;
 use allocator::prefix::{Family, Prefix};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -161,11 +162,17 @@ impl FromStr for Hex128 {
     }
 }
 
+/// Room for what most of them are written as.
+const TEXT_BYTES: usize = 48;
+
 macro_rules! as_string {
     ($($type:ident $format:literal $doc:literal $example:literal;)*) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                // Whole, in place of piece by piece, each of which would be looked through for what to escape.
+                let mut text = String::with_capacity(TEXT_BYTES);
+                write!(text, "{self}").map_err(S::Error::custom)?;
+                serializer.serialize_str(&text)
             }
         }
 

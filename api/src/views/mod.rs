@@ -22,7 +22,9 @@ mod settings;
 mod tenant;
 mod watch;
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::scalar::{Cidr, Decimal, Time};
@@ -43,16 +45,30 @@ pub use tenant::{Quota, Tenant, TenantStatus, Usage};
 pub use watch::{EVENT_STREAM, WatchEvent, WatchObject, WatchType};
 
 /// One page of a list.
+pub type List<T> = ListOf<Vec<T>>;
+
+/// One page of a list, with the items as they are at hand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct List<T> {
+pub struct ListOf<I> {
     /// The items, in the order of their keys.
-    pub items: Vec<T>,
+    pub items: I,
     /// Where the next page begins; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_page_token: Option<String>,
     /// The revision that the page shows.
     pub revision: u64,
+}
+
+/// Items each of which becomes a document when it is written, and is none any more when the next one is:
+/// a thousand at a time cost several times as much memory, and most of the time of a page.
+#[derive(Debug)]
+pub struct Shown<'a, V, F>(pub &'a [V], pub F);
+
+impl<V, T: Serialize, F: Fn(&V) -> T> Serialize for Shown<'_, V, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
 }
 
 /// Free blocks of a pool.
@@ -74,11 +90,11 @@ pub struct Free {
 pub struct Condition {
     /// `Allocated` or `Exhausted`.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// `True` or `False`.
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// Why, in one word.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// Why, for people.
     pub message: String,
     /// Since when.
@@ -87,20 +103,26 @@ pub struct Condition {
 
 impl Condition {
     /// A condition that holds.
-    fn holds(kind: &str, reason: &str, message: String, since_ms: u64) -> Self {
+    fn holds(kind: &'static str, reason: &'static str, message: String, since_ms: u64) -> Self {
         Self::new(kind, "True", reason, message, since_ms)
     }
 
     /// A condition that does not hold any more.
-    fn fails(kind: &str, reason: &str, message: String, since_ms: u64) -> Self {
+    fn fails(kind: &'static str, reason: &'static str, message: String, since_ms: u64) -> Self {
         Self::new(kind, "False", reason, message, since_ms)
     }
 
-    fn new(kind: &str, status: &str, reason: &str, message: String, since_ms: u64) -> Self {
+    fn new(
+        kind: &'static str,
+        status: &'static str,
+        reason: &'static str,
+        message: String,
+        since_ms: u64,
+    ) -> Self {
         Self {
-            kind: kind.to_owned(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
+            kind: kind.into(),
+            status: status.into(),
+            reason: reason.into(),
             message,
             last_transition_time: Time(since_ms),
         }

@@ -5,8 +5,7 @@ use allocator::filter::TenantKey;
 use allocator::view::Page;
 use api::problem::Viewer;
 use api::requests::query::{self, AllocationListAll, ClaimListAll, PageKey, PoolListAll};
-use api::views::{Allocation, Claim, List, Pool};
-use hyper::StatusCode;
+use api::views::{Allocation, Claim, Pool};
 use serde::Serialize;
 
 use super::answer::{self, Answered};
@@ -58,10 +57,6 @@ where
     };
     let look = |state: &State, after: Option<&_>, limit| Ok(look(state, after, limit));
     let (page, stamp) = read_page(server, call, asked.reading, Viewer::Admin, wanted, look).await?;
-    let document = List {
-        items: page.items.iter().map(shown).collect(),
-        next_page_token: page.next.map(|key| asked.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let next = page.next.map(|key| asked.next_page_token(&key));
+    Ok(answer::list(&page.items, shown, next, stamp))
 }

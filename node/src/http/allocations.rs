@@ -3,7 +3,7 @@
 use api::problem::{Problem, Viewer};
 use api::requests::query::{AllocationList, Consistency, InSpace, Mutation};
 use api::requests::{AllocationReclaim, path};
-use api::views::{Allocation, List};
+use api::views::Allocation;
 use hyper::StatusCode;
 
 use super::answer::{self, Answered, Failure};
@@ -30,16 +30,13 @@ pub(super) async fn allocation_list(server: &Server, call: Call) -> Answered {
         |state, after, limit| state.allocations(&tenant, &list.filter, after, limit),
     )
     .await?;
-    let document = List {
-        items: page
-            .items
-            .iter()
-            .map(|view| Allocation::of(view, viewer))
-            .collect(),
-        next_page_token: page.next.map(|key| list.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let next = page.next.map(|key| list.next_page_token(&key));
+    Ok(answer::list(
+        &page.items,
+        |view| Allocation::of(view, viewer),
+        next,
+        stamp,
+    ))
 }
 
 pub(super) async fn allocation_show(server: &Server, call: Call) -> Answered {

@@ -2,6 +2,7 @@
 
 use api::headers::{IPAM_LEADER, IPAM_REVISION, IPAM_STALENESS_MS};
 use api::problem::{self, Problem};
+use api::views::{ListOf, Shown};
 use axum::body::Body;
 use axum::response::Response;
 use hyper::StatusCode;
@@ -14,6 +15,8 @@ const STALENESS: HeaderName = HeaderName::from_static(IPAM_STALENESS_MS);
 
 /// Room for the JSON of one object without growing.
 const OBJECT_BYTES: usize = 1_024;
+/// The same of an object in a list of many.
+const ITEM_BYTES: usize = 640;
 
 /// The state that an answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +60,35 @@ pub(super) type Answered = Result<Response, Failure>;
 
 /// A JSON document.
 pub(super) fn json(status: StatusCode, document: &impl Serialize, stamp: Stamp) -> Response {
+    sized_json(status, document, OBJECT_BYTES, stamp)
+}
+
+/// A page of a list, its items as `shown`.
+pub(super) fn list<V, T: Serialize>(
+    items: &[V],
+    shown: impl Fn(&V) -> T,
+    next_page_token: Option<String>,
+    stamp: Stamp,
+) -> Response {
+    let document = ListOf {
+        items: Shown(items, shown),
+        next_page_token,
+        revision: stamp.revision,
+    };
+    let bytes = OBJECT_BYTES + items.len() * ITEM_BYTES;
+    sized_json(StatusCode::OK, &document, bytes, stamp)
+}
+
+fn sized_json(
+    status: StatusCode,
+    document: &impl Serialize,
+    bytes: usize,
+    stamp: Stamp,
+) -> Response {
     let mut response = plain(
         status,
         HeaderValue::from_static("application/json"),
-        encode(document),
+        encode(document, bytes),
     );
     stamp.write(response.headers_mut());
     response
@@ -73,7 +101,7 @@ pub(super) fn problem(failure: &Failure) -> Response {
     let mut response = plain(
         status,
         HeaderValue::from_static(problem::MEDIA_TYPE),
-        encode(problem),
+        encode(problem, OBJECT_BYTES),
     );
     if let Some(seconds) = problem.retry_after_seconds() {
         response
@@ -131,8 +159,8 @@ impl Stamp {
     }
 }
 
-fn encode(document: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(OBJECT_BYTES);
+fn encode(document: &impl Serialize, bytes: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(bytes);
     serde_json::to_writer(&mut bytes, document)
         .expect("documents have string keys and no fallible parts");
     bytes

@@ -8,7 +8,7 @@ use api::headers::IDEMPOTENCY_KEY;
 use api::problem::{Code, Problem, Viewer};
 use api::requests::query::{ClaimList, Mutation, Reading, Release};
 use api::requests::{ClaimConfirm, ClaimCreate, ClaimPatch, ClaimRenew, Naming};
-use api::views::{Claim, List};
+use api::views::Claim;
 use hyper::StatusCode;
 
 use super::answer::{self, Answered};
@@ -71,12 +71,13 @@ pub(super) async fn claim_list(server: &Server, call: Call) -> Answered {
         |state, after, limit| state.claims(&tenant, &list.filter, after, limit),
     )
     .await?;
-    let document = List {
-        items: page.items.iter().map(Claim::from).collect(),
-        next_page_token: page.next.map(|key| list.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let next = page.next.map(|key| list.next_page_token(&key));
+    Ok(answer::list(
+        &page.items,
+        |view| Claim::from(view),
+        next,
+        stamp,
+    ))
 }
 
 pub(super) async fn claim_show(server: &Server, call: Call) -> Answered {

@@ -5,8 +5,7 @@ use allocator::answer::Rejection;
 use allocator::name::Name;
 use api::problem::Viewer;
 use api::requests::query::HistoryList;
-use api::views::{Holding, List};
-use hyper::StatusCode;
+use api::views::Holding;
 
 use super::answer::{self, Answered};
 use super::call::Call;
@@ -38,11 +37,7 @@ async fn list(server: &Server, call: &Call, tenant: Option<&Name>) -> Answered {
         Ok(state.history(&list.filter, after, limit))
     };
     let (page, stamp) = read_page(server, call, list.reading, viewer, wanted, look).await?;
-    let items = page.items.iter().map(|view| Holding::of(view, viewer));
-    let document = List {
-        items: items.collect(),
-        next_page_token: page.next.map(|key| list.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let shown = |view: &_| Holding::of(view, viewer);
+    let next = page.next.map(|key| list.next_page_token(&key));
+    Ok(answer::list(&page.items, shown, next, stamp))
 }

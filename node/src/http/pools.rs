@@ -5,7 +5,7 @@ use api::problem::Viewer;
 use api::requests::query::{self, Mutation, PoolDelete, PoolList, Reading};
 use api::requests::{PoolCreate, PoolPatch};
 use api::scalar::{Cidr, Decimal};
-use api::views::{Free, List, Pool, PoolMap, PoolTree};
+use api::views::{Free, Pool, PoolMap, PoolTree};
 use hyper::StatusCode;
 
 use super::answer::{self, Answered, Failure};
@@ -41,12 +41,13 @@ pub(super) async fn pool_list(server: &Server, call: Call) -> Answered {
         |state, after, limit| state.pools(&tenant, &list.filter, after, limit),
     )
     .await?;
-    let document = List {
-        items: page.items.iter().map(Pool::from).collect(),
-        next_page_token: page.next.map(|key| list.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let next = page.next.map(|key| list.next_page_token(&key));
+    Ok(answer::list(
+        &page.items,
+        |view| Pool::from(view),
+        next,
+        stamp,
+    ))
 }
 
 pub(super) async fn pool_show(server: &Server, call: Call) -> Answered {

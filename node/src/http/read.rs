@@ -12,9 +12,9 @@ use super::call::Call;
 use super::server::Server;
 use crate::replica::{Consistency, ReadError, ReadStamp};
 
-/// Claims or allocations that are read under one hold of the state's lock: a hundred microseconds or two
+/// Claims or allocations that are read under one hold of the state's lock: a hundred microseconds or less
 /// where a million are held and the processor's caches have none of them.
-pub(super) const STEP_HOLDS: usize = 100;
+pub(super) const STEP_HOLDS: usize = 50;
 /// The same of pools, each of which has more to be gathered.
 pub(super) const STEP_POOLS: usize = 32;
 

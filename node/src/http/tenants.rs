@@ -4,7 +4,7 @@ use allocator::command::Command;
 use api::problem::Viewer;
 use api::requests::query::{Mutation, Reading, TenantList};
 use api::requests::{TenantCreate, TenantPatch};
-use api::views::{List, Tenant};
+use api::views::Tenant;
 use hyper::StatusCode;
 
 use super::answer::{self, Answered};
@@ -28,12 +28,13 @@ pub(super) async fn tenant_list(server: &Server, call: Call) -> Answered {
         Ok(state.tenants(&list.filter, list.after.as_ref(), page_size(list.limit)))
     })
     .await?;
-    let document = List {
-        items: page.items.iter().map(Tenant::from).collect(),
-        next_page_token: page.next.map(|key| list.next_page_token(&key)),
-        revision: stamp.revision,
-    };
-    Ok(answer::json(StatusCode::OK, &document, stamp))
+    let next = page.next.map(|key| list.next_page_token(&key));
+    Ok(answer::list(
+        &page.items,
+        |view| Tenant::from(view),
+        next,
+        stamp,
+    ))
 }
 
 pub(super) async fn tenant_show(server: &Server, call: Call) -> Answered {

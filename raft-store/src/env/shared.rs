@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_left_wakes_nobody_but_one_who_would_sleep_on() {
-        let nap = Duration::from_millis(200);
+        let nap = Duration::from_secs(2);
         let (post, bell, clerk, seen) = clerk(Some(nap));
         let env = RealEnv::new();
         let handle = env.spawn_core("naps", Priority::Normal, bell, Box::new(clerk));

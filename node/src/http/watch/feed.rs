@@ -26,9 +26,10 @@ use super::page::{Lens, Page};
 
 /// Least time between two looks at the state, and between waking one group and the next.
 const STEP: Duration = Duration::from_millis(4);
-/// Most groups: a round of them is 40 ms, so that with an entry's way to the disks an event is at a
-/// watcher within 50. Waking costs the same for one event and for many, and is what watchers cost.
-const GROUPS_MAX: usize = 10;
+/// Most groups: a round of them is 48 ms, so that an event is at a watcher some 50 ms after it was applied at
+/// the latest, where the machine keeps up. Waking costs the same for one event and for many, and is what
+/// watchers cost.
+const GROUPS_MAX: usize = 12;
 /// Watchers of one group, before there are more of them.
 const GROUP_WATCHERS: usize = 32;
 /// Most events read under one hold of the state's lock.

@@ -28,8 +28,14 @@ pub(crate) struct ApplyError {
     pub(crate) source: DecodeError,
 }
 
-/// Most commands of an entry that is applied where it comes from: some 50 µs.
+/// Most entries that are applied where they come from, one after the other.
+const SMALL_ENTRIES: usize = 2;
+/// Most encoded bytes of one of them.
+const SMALL_BYTES: usize = 4 << 10;
+/// Most commands of one of them: some 50 µs.
 const SMALL_COMMANDS: usize = 8;
+/// Where something is due so soon, a claim may have to end it first, and many others with it.
+const DUE_SOON_MS: u64 = 10_000;
 
 /// Where entries are handed in.
 #[derive(Clone)]
@@ -93,8 +99,10 @@ impl Applier {
 
     /// Applies entries, or has them applied. The result comes in both cases as the request says.
     pub(crate) fn apply(&self, request: ApplyRequest) {
+        let is_small =
+            request.entries.len() <= SMALL_ENTRIES && request.entries.iter().all(is_small);
         self.requests.put(request);
-        if !self.core.step_here(|core| core.core().is_brief()) {
+        if !(is_small && self.core.step_here(|core| core.core().is_brief())) {
             self.requests.ring();
         }
     }
@@ -125,15 +133,23 @@ impl ApplyCore {
         }
     }
 
-    /// Whether the next step is over soon, and waits for nobody.
+    /// Whether the next step on a small entry is over soon, and hardly waits for anybody: one who looks at the
+    /// state may come in between, for as long as a look takes.
     fn is_brief(&self) -> bool {
         let Some(open) = self.work.as_ref().and_then(|work| work.open.as_ref()) else {
             return true;
         };
         let commands = &open.entry.commands;
-        commands.len() <= SMALL_COMMANDS
-            && commands.iter().all(|envelope| is_brief(&envelope.command))
-            && self.applied.inner.try_write().is_some()
+        if commands.len() > SMALL_COMMANDS
+            || !commands.iter().all(|envelope| is_brief(&envelope.command))
+        {
+            return false;
+        }
+        let Some(inner) = self.applied.inner.try_write() else {
+            return false;
+        };
+        let soon = inner.state.clock().now_ms().saturating_add(DUE_SOON_MS);
+        inner.state.next_due_ms().is_none_or(|due| due > soon)
     }
 
     fn next_work(&mut self) -> Option<Work> {
@@ -261,7 +277,12 @@ impl Core for ApplyCore {
     }
 }
 
-/// Whether a command touches one claim, however much there is in the state.
+/// Whether an entry is quickly decoded, and changes no membership.
+fn is_small(entry: &LogEntry) -> bool {
+    matches!(&entry.payload, EntryPayload::Normal(payload) if payload.bytes().len() <= SMALL_BYTES)
+}
+
+/// Whether a command touches one claim, however much there is in the state, while nothing is due.
 fn is_brief(command: &Command) -> bool {
     matches!(
         command,

@@ -195,8 +195,9 @@ impl Writer {
         }
         waiting.entries = placed.len();
         waiting.bytes = group.size();
-        self.resting = false;
-        if waiting.sync {
+        // What nobody waits for does not put the rest off, but for a log that had it already.
+        let rested = std::mem::take(&mut self.resting);
+        if waiting.sync || rested {
             self.last_write = self.parts.env.monotonic();
         }
         let written = self.write(group, &placed, &before);

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use allocator::State;
 use allocator::view::EventId;
 use api::problem::Problem;
 use api::views::WatchEvent;
@@ -101,10 +102,11 @@ impl Watcher {
     /// Waits until there may be something to tell, or it is time to tell that there is nothing.
     async fn wait(&mut self) -> Option<Bytes> {
         if Instant::now() >= self.bookmark_at {
-            return Some(self.bookmark());
+            return Some(self.bookmark().await);
         }
         if self.timer.is_elapsed() {
-            self.timer.as_mut().reset(self.bookmark_at);
+            // A new one, since a timer stays with the runtime where it was made.
+            self.timer = Box::pin(sleep_until(self.bookmark_at));
         }
         tokio::select! {
             _ = self.wakes.changed() => {}
@@ -113,42 +115,58 @@ impl Watcher {
         None
     }
 
-    /// All up to a revision was told; of one that has not come yet there is nothing to say.
-    fn bookmark(&self) -> Bytes {
-        let (applied, wall_ms) = self
-            .replica
-            .applied()
-            .read(|state| (state.revision(), state.clock().wall_ms()));
+    /// What `look` sees of the state, on the threads of the requests: nobody of low priority, as this thread
+    /// may be, is to hold the state's lock. Where nothing can be looked at any more, the watch ends.
+    async fn look<T: Send + 'static>(
+        &mut self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Option<T> {
+        let replica = self.replica.clone();
+        let looking = self
+            .callers
+            .spawn(async move { replica.applied().read(look) });
+        let seen = looking.await;
+        if let Err(error) = &seen {
+            self.ended = true;
+            if error.is_panic() {
+                tracing::error!(%error, "a watch ends, since the state could not be read");
+            }
+        }
+        seen.ok()
+    }
+
+    /// All up to a revision was told; of one that has not come yet, or was told in part, there is nothing to
+    /// say.
+    async fn bookmark(&mut self) -> Bytes {
+        let seen = self
+            .look(|state| (state.revision(), state.clock().wall_ms()))
+            .await;
+        let Some((applied, wall_ms)) = seen else {
+            return Bytes::new();
+        };
         let revision = self.after.revision;
-        if revision > applied {
+        if revision > applied || self.after != EventId::end_of(revision) {
             return Bytes::from_static(COMMENT);
         }
         let mut bytes = Vec::new();
-        WatchEvent::bookmark(revision, wall_ms).write(Some(EventId::end_of(revision)), &mut bytes);
+        WatchEvent::bookmark(revision, wall_ms).write(Some(self.after), &mut bytes);
         bytes.into()
     }
 
     /// A page from the ring itself; the last word where the ring does not reach back so far.
     async fn read_behind(&mut self) -> Bytes {
-        let (after, lens, replica) = (self.after, self.lens.clone(), self.replica.clone());
-        // Whoever holds the state's lock must not be of low priority, as this thread may be.
-        let reading = self.callers.spawn(async move {
-            let (read, wall_ms) = replica.applied().read(|state| {
-                let read = state.watch(after, &lens.filter, PAGE_EVENTS);
-                (read, state.clock().wall_ms())
-            });
-            let read = read.map(|page| (page.reached, lens.encode(page.items.iter())));
-            (read, wall_ms)
+        let (after, filter) = (self.after, self.lens.filter.clone());
+        let seen = self.look(move |state| {
+            let read = state.watch(after, &filter, PAGE_EVENTS);
+            (read, state.clock().wall_ms())
         });
-        let Ok((read, wall_ms)) = reading.await else {
-            // The runtime is ending.
-            self.ended = true;
+        let Some((read, wall_ms)) = seen.await else {
             return Bytes::new();
         };
         match read {
-            Ok((reached, bytes)) => {
-                self.reach(reached);
-                bytes
+            Ok(page) => {
+                self.reach(page.reached);
+                self.lens.encode(page.items.iter())
             }
             Err(compacted) => {
                 self.ended = true;

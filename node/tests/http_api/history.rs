@@ -1,5 +1,7 @@
 //! The past, seen from outside: who held what, and who had an address at a revision or time.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{JSON, TestNode};
@@ -15,6 +17,8 @@ async fn held_once(node: &TestNode, name: &str) -> (u64, String) {
     assert_eq!(made.status.as_u16(), 201, "{made:?}");
     let status = &made.body["status"];
     let at = status["allocatedAt"].as_str().unwrap().to_owned();
+    // Times are told in milliseconds: it must be held at the end of the one in which it was made.
+    tokio::time::sleep(Duration::from_millis(20)).await;
     node.delete(&format!("{CLAIMS}/{name}")).await;
     (status["revision"].as_u64().unwrap(), at)
 }

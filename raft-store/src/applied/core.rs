@@ -1,6 +1,6 @@
 //! The core that applies: on a thread of its own, so that neither Raft's runtime nor HTTP's waits
 //! for a large entry. A small one is applied where it comes from, if nobody looks at the state just
-//! then: waking the thread, and being woken by it, would take several times as long.
+//! then: that spares waking the thread, and being woken by it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(crate) struct ApplyError {
 const SMALL_ENTRIES: usize = 2;
 /// Most encoded bytes of one of them.
 const SMALL_BYTES: usize = 4 << 10;
-/// Most commands of one of them: some 50 µs.
+/// Most commands of one of them.
 const SMALL_COMMANDS: usize = 8;
 /// Where something is due so soon, a claim may have to end it first, and many others with it.
 const DUE_SOON_MS: u64 = 10_000;

@@ -1,5 +1,5 @@
-//! A core that its driver steps, and whoever has a little work for it as well: for that little, waking
-//! a thread and being woken by it again would cost more than the work.
+//! A core that its driver steps, and whoever has a little work for it as well: that spares waking a
+//! thread for that little, and being woken by it again.
 
 use std::sync::Arc;
 

@@ -34,6 +34,7 @@ mod ordered;
 pub mod owners;
 mod paged;
 pub mod pages;
+pub mod planted;
 pub mod prefix;
 pub mod reconcile;
 mod record;

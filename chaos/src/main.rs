@@ -1,7 +1,13 @@
 //! `ipam-chaos`: faults at length. What the tests of this crate do once, this does as often as is wanted.
 
+mod simulate;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, ensure};
-use chaos::{power_loss, sim};
+use chaos::{checkers, history, power_loss, real, report};
 use clap::{Parser, Subcommand};
 use cluster_tests::requirements::say;
 
@@ -15,40 +21,29 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Three nodes in one thread, on simulated disks and network; the seed decides everything
-    Sim {
-        /// The world to run; one at random where none is given
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Partitions and power losses
-        #[arg(long, default_value_t = 3)]
-        rounds: u32,
-        /// How many worlds, the following seeds
-        #[arg(long, default_value_t = 1)]
-        worlds: u64,
-        /// Print what happened
-        #[arg(long)]
-        trace: bool,
-    },
+    /// Clusters in one thread, on simulated disks and networks; a seed decides everything
+    Sim(simulate::Arguments),
     /// Three real nodes on disks of their own, which lose their power at one instant; needs root
     PowerLoss {
         /// How often
         #[arg(long, default_value_t = 5)]
         rounds: u32,
     },
+    /// Judges a history that a run has left (docs/history.md); exits with 1 where something is wrong or undecided
+    Check {
+        /// JSON lines
+        history: PathBuf,
+        /// Write a page with a timeline, too
+        #[arg(long)]
+        html: Option<PathBuf>,
+    },
+    /// Real nodes in network namespaces, under clients and faults of all kinds; needs root
+    Run(real::Options),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Sim {
-            seed,
-            rounds,
-            worlds,
-            trace,
-        } => {
-            let first = seed.unwrap_or_else(rand::random);
-            (0..worlds).try_for_each(|number| simulate(first.wrapping_add(number), rounds, trace))
-        }
+        Command::Sim(arguments) => simulate::run(&arguments),
         Command::PowerLoss { rounds } => {
             let missing = power_loss::REQUIREMENTS
                 .iter()
@@ -61,23 +56,21 @@ fn main() -> Result<()> {
             let runtime = tokio::runtime::Runtime::new().context("a runtime")?;
             runtime.block_on(power_loss::run(rounds))
         }
+        Command::Check { history, html } => check(&history, html.as_deref()),
+        Command::Run(options) => real::run(&options),
     }
 }
 
-fn simulate(seed: u64, rounds: u32, trace: bool) -> Result<()> {
-    say(&format!(
-        "seed {seed} (again with: ipam-chaos sim --seed {seed} --rounds {rounds})"
-    ));
-    let outcome = sim::run(seed, rounds)?;
-    if trace {
-        say(&outcome.trace.text());
+fn check(path: &Path, html: Option<&Path>) -> Result<()> {
+    let name = path.display();
+    let file = File::open(path).with_context(|| format!("{name}"))?;
+    let lines = history::read(BufReader::new(file)).with_context(|| format!("{name}"))?;
+    let verdict = checkers::check(&lines);
+    say(&report::text(&lines, &verdict));
+    if let Some(html) = html {
+        let page = report::html(&name.to_string(), &lines, &verdict);
+        std::fs::write(html, page).with_context(|| format!("{}", html.display()))?;
     }
-    say(&format!(
-        "{} operations acknowledged, {} claims held at the end, trace of {} events {:016x}",
-        outcome.acknowledged,
-        outcome.held,
-        outcome.trace.len(),
-        outcome.trace.hash()
-    ));
+    ensure!(verdict.is_ok(), "{name} is not in order");
     Ok(())
 }

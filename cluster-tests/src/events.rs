@@ -64,6 +64,19 @@ impl Events {
     /// The stream ended, or said nothing for 20 s.
     pub async fn next(&mut self) -> Result<(String, Value)> {
         loop {
+            let (id, data) = self.told().await?;
+            if data["type"] != "bookmark" {
+                return Ok((id, data));
+            }
+        }
+    }
+
+    /// The id and the data of the next event, be it a bookmark. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// As [`Events::next`].
+    pub async fn told(&mut self) -> Result<(String, Value)> {
+        loop {
             while let Some(end) = self.buffer.windows(END.len()).position(|pair| pair == END) {
                 let text: Vec<u8> = self.buffer.drain(..end + END.len()).collect();
                 let text = String::from_utf8(text)?;
@@ -71,10 +84,7 @@ impl Events {
                 let Some((id, data)) = field("id: ").zip(field("data: ")) else {
                     continue;
                 };
-                let data: Value = serde_json::from_str(data)?;
-                if data["type"] != "bookmark" {
-                    return Ok((id.to_owned(), data));
-                }
+                return Ok((id.to_owned(), serde_json::from_str(data)?));
             }
             let data = self.frame().await?;
             self.buffer.extend(data);

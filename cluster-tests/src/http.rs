@@ -98,6 +98,18 @@ impl Connection {
         self.address
     }
 
+    /// Connects, unless it is connected: what fails here was not sent.
+    ///
+    /// # Errors
+    /// No connection within the deadline.
+    pub async fn open(&mut self) -> Result<()> {
+        let opened = timeout(self.deadline, self.connect()).await;
+        opened
+            .map_err(anyhow::Error::from)
+            .and_then(|opened| opened)
+            .with_context(|| self.address.to_string())
+    }
+
     /// Sends one request and reads its answer.
     ///
     /// # Errors
@@ -129,6 +141,15 @@ impl Connection {
         self.send(Method::GET, path, None).await
     }
 
+    /// A GET with a header more.
+    pub async fn get_with(&mut self, path: &str, header: &str, value: &str) -> Result<Reply> {
+        let request = Request::get(path)
+            .header(HOST, self.address.to_string())
+            .header(header, value)
+            .body(Full::default())?;
+        self.request(request).await
+    }
+
     /// A POST of a JSON document.
     pub async fn post(&mut self, path: &str, body: &Value) -> Result<Reply> {
         self.send(Method::POST, path, Some(Bytes::from(body.to_string())))
@@ -140,19 +161,22 @@ impl Connection {
         self.send(Method::DELETE, path, None).await
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply> {
-        if self
-            .open
-            .as_ref()
-            .is_none_or(|open| open.sender.is_closed())
-        {
-            let stream = TcpStream::connect(self.address).await?;
-            stream.set_nodelay(true)?;
-            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-            // How the connection ended shows in the request that it ended under.
-            let driver = tokio::spawn(async move { drop(connection.await) });
-            self.open = Some(Open { sender, driver });
+    async fn connect(&mut self) -> Result<()> {
+        let is_open = |open: &Open| !open.sender.is_closed();
+        if self.open.as_ref().is_some_and(is_open) {
+            return Ok(());
         }
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // How the connection ended shows in the request that it ended under.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        self.open = Some(Open { sender, driver });
+        Ok(())
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply> {
+        self.connect().await?;
         let open = self.open.as_mut().context("an open connection")?;
         open.sender.ready().await?;
         let (head, body) = open.sender.send_request(request).await?.into_parts();

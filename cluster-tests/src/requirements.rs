@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 /// Set by CI: a test that would skip fails instead.
 pub const MUST_RUN: &str = "IPAM_TESTS_MUST_RUN";
 
+/// What is tried in namespaces; it goes with them.
+const NAMESPACES: &str = "ip link add one type bridge && ip link add two type veth peer name three \
+     && nft add table ip t && nft 'add chain ip t c { type nat hook output priority -100; }'";
+
 /// Something that a machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requirement {
@@ -15,6 +19,8 @@ pub enum Requirement {
     LoopDevices,
     /// This program is on the path.
     Program(&'static str),
+    /// Namespaces can be made, with a bridge, virtual interfaces and rules of `nft` in them.
+    Namespaces,
     /// `strace` may attach to processes of the same user.
     Ptrace,
 }
@@ -30,6 +36,17 @@ impl Requirement {
             Self::Program(name) => (!runs(Command::new(name).arg("--version"))
                 && !runs(Command::new(name).arg("-V")))
             .then(|| format!("needs {name}")),
+            Self::Namespaces => (!runs(Command::new("unshare").args([
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--mount-proc",
+                "sh",
+                "-c",
+                NAMESPACES,
+            ])))
+            .then(|| "needs the right to make namespaces, bridges and rules of nft".to_owned()),
             Self::Ptrace => (!runs(Command::new("strace").args(["-e", "trace=none", "true"])))
                 .then(|| "needs strace and the right to trace".to_owned()),
         }

@@ -10,6 +10,8 @@
 //!    is half done.
 //! 4. A voter is added or removed, and a leader that is to be removed hands over, only if a majority
 //!    of the voters that there would be answers now, a new voter among them.
+//! 5. That something is so already, or that there is no such member, is said only of a membership that is
+//!    committed, by a leader that a quorum has just confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use raft_store::types::Member;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::consensus::{ChangeError, Consensus, Members};
+use crate::consensus::{ChangeError, Consensus, Members, ReadIndexError};
 use crate::peers::wire::{MemberChange, MemberMode, MemberReply};
 use crate::peers::{Directory, Local, probe};
 
@@ -148,13 +150,36 @@ impl MemberParts {
             MemberMode::DryRun if members.voters.len() > 1 => return MemberReply::InProgress,
             MemberMode::DryRun => {}
         }
-        match (self.plan(change, deadline).await, mode) {
+        let serial = self.consensus.standing().members.serial;
+        let planned = self.plan(change, deadline).await;
+        let rests_on_members = matches!(
+            &planned,
+            Ok(Step::Nothing)
+                | Err(MemberReply::Unknown { .. } | MemberReply::AlreadyMember { .. })
+        );
+        if rests_on_members && let Err(reply) = self.settled(serial).await {
+            return reply;
+        }
+        match (planned, mode) {
             (Err(reply), _) => reply,
             (Ok(step), MemberMode::Make) => self.make(step).await,
             (Ok(step), MemberMode::DryRun) => {
                 let members = Arc::clone(&self.consensus.standing().members);
                 MemberReply::Would(after(&members, step))
             }
+        }
+    }
+
+    /// Whether the membership of that serial is the newest and committed, on a node that leads: one that is not may be
+    /// taken back, and nothing may be said that rests on it.
+    async fn settled(&self, serial: u64) -> Result<(), MemberReply> {
+        let read = self.consensus.read_index().await;
+        let members = Arc::clone(&self.consensus.standing().members);
+        match read {
+            Ok(index) if members.serial == serial && members.version() <= index + 1 => Ok(()),
+            Ok(_) => Err(MemberReply::InProgress),
+            Err(ReadIndexError::NotLeader) => Err(MemberReply::NotLeader),
+            Err(ReadIndexError::Stopped(_)) => Err(MemberReply::OutcomeUnknown),
         }
     }
 

@@ -134,7 +134,7 @@ impl Directory {
                 source,
             }
         };
-        make_durably(fs.as_ref(), dir).map_err(unusable("making it"))?;
+        fs.create_dir_all(dir).map_err(unusable("making it"))?;
         let lock = fs
             .lock(&dir.join(LOCK))
             .map_err(|source| match source.kind() {
@@ -160,6 +160,7 @@ impl Directory {
             }
             None => {
                 empty(fs.as_ref(), dir)?;
+                sync_above(fs.as_ref(), dir).map_err(unusable("making it"))?;
                 Identity {
                     node,
                     instance: env.random_u128(),
@@ -254,23 +255,32 @@ impl Directory {
     }
 }
 
-/// Makes a directory and those above it that are missing, and the entries of all that were made.
-fn make_durably(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
-    let mut missing = Vec::new();
-    for above in dir.ancestors() {
-        if above.as_os_str().is_empty() || fs.exists(above)? {
+/// Makes the entry of a directory durable, and of all that it is in. They may have been made by now, or
+/// by an attempt that came no further, or by somebody who did not sync them: with the directory, all
+/// that will be acknowledged in it would be lost.
+fn sync_above(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+    for made in dir.ancestors() {
+        let Some(parent) = made.parent() else { break };
+        let is_relative = parent.as_os_str().is_empty();
+        match fs.sync_dir(if is_relative { Path::new(".") } else { parent }) {
+            Err(error) if made != dir && is_not_ours(&error) => {}
+            other => other?,
+        }
+        if is_relative {
             break;
         }
-        missing.push(above);
-    }
-    fs.create_dir_all(dir)?;
-    for made in missing {
-        let parent = made
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        fs.sync_dir(parent.unwrap_or(Path::new(".")))?;
     }
     Ok(())
+}
+
+/// Whether a directory above cannot have been changed by this user lately, or has nothing to sync.
+fn is_not_ours(error: &io::Error) -> bool {
+    [
+        io::ErrorKind::PermissionDenied,
+        io::ErrorKind::ReadOnlyFilesystem,
+        io::ErrorKind::InvalidInput,
+    ]
+    .contains(&error.kind())
 }
 
 fn read(fs: &dyn Fs, dir: &Path) -> Result<Option<Identity>, IdentityError> {

@@ -4,7 +4,8 @@
 //! 1. A node starts from the newest state that checks: the checkpoint or a snapshot, and the log
 //!    after it. A state that the log's purged part has outrun is of no use.
 //! 2. A state ahead of the log means that the log has lost its end. It is refused, unless a received
-//!    snapshot explains it: that one replaces the log up to its last entry.
+//!    snapshot reaches as far: that one replaces the log up to its last entry, and with it whatever
+//!    the state has of it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -404,13 +405,10 @@ fn choose(
 ) -> Result<Chosen, OpenError> {
     let (purged, last) = (log.purged(), log.last());
     let index = |id: Option<LogId>| id.map(|id| id.index);
-    let explained = snapshots
-        .current()
-        .filter(|current| current.received)
-        .map(|current| current.meta.last_log_id);
     let judge = |what, at: Option<LogId>| -> Result<(), OpenError> {
         let Some(applied) = at else { return Ok(()) };
-        if explained == Some(at) {
+        let received = snapshots.current().filter(|current| current.received);
+        if received.is_some_and(|current| current.meta.last_log_id >= at) {
             return Ok(());
         }
         if index(at) > index(last) {
@@ -455,6 +453,8 @@ fn choose(
                 Err(error) => {
                     tracing::error!(error = %crate::background::chain(&error), "the snapshot cannot be used and is moved aside");
                     snapshots.reject_current()?;
+                    // Nothing explains the checkpoint any more, if that snapshot did.
+                    judge("applied store", checkpoint_at)?;
                 }
             }
         }

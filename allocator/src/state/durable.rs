@@ -7,8 +7,10 @@ use alloc::sync::Arc;
 use serde::Serialize;
 
 use crate::digest::Digester;
+use crate::ordered::Key;
 use crate::paged::Leaf;
 use crate::pages::{Body, Cut, LoadError, Page, PageKey};
+use crate::planted::{Bug, planted};
 use crate::record::{Holder, Meta, TextId, table};
 
 use super::State;
@@ -71,7 +73,23 @@ impl State {
         state
             .index_build()
             .map_err(|what| LoadError::Inconsistent(String::from(what)))?;
+        if planted(Bug::LeaseForgotten) {
+            state.lease_forget();
+        }
         Ok(state)
+    }
+
+    /// The planted bug of that name.
+    fn lease_forget(&mut self) {
+        let tables = &self.tables;
+        let life = &mut self.index.life;
+        let first = life
+            .due
+            .after(Key::number(0), tables.due_keys())
+            .find(|id| tables.hold(*id).kept().is_none());
+        if let Some(id) = first {
+            life.remove(tables, id, tables.hold(id));
+        }
     }
 
     fn page_insert(&mut self, key: PageKey, body: Body) -> Option<()> {

@@ -9,6 +9,7 @@ use crate::answer::{Outcome, Rejection};
 use crate::command::{ChildBlock, PoolSource, PoolSpec};
 use crate::edit::{PoolChange, PoolEdit};
 use crate::name::Name;
+use crate::planted::{Bug, planted};
 use crate::prefix::Prefix;
 use crate::record::{HoldId, Pool, PoolId, TenantId};
 use crate::view::EventKind;
@@ -48,8 +49,24 @@ impl State {
         if spec != *pool.spec {
             let edited = self.pool_edit_plan(id, spec)?;
             self.pool_edit_commit(who, edited);
+            if planted(Bug::RenumberedOnEdit) {
+                self.renumber(who, id)?;
+            }
         }
         Ok(Outcome::PoolEdited(Box::new(self.pool_view(id))))
+    }
+
+    /// The planted bug of that name: a holder of the pool has to take what it gets now.
+    fn renumber(&mut self, who: Who<'_>, pool: PoolId) -> Result<(), Rejection> {
+        let held = self.tables.holds.iter().find_map(|(id, hold)| {
+            let claim = hold.claim().filter(|_| hold.kept().is_none())?;
+            (hold.pool == pool).then(|| (id, self.claim_view(hold, claim).spec))
+        });
+        if let Some((id, spec)) = held {
+            self.release_commit(who, id, EventKind::Released);
+            self.claim_create(who, &spec)?;
+        }
+        Ok(())
     }
 
     fn pool_edit_plan(&self, id: PoolId, spec: PoolSpec) -> Result<Edited, Rejection> {

@@ -8,14 +8,14 @@ use super::Glimpse;
 
 /// How far each start of each node has come.
 #[derive(Debug, Default)]
-pub struct AppliedGrows {
+pub(super) struct AppliedGrows {
     reached: BTreeMap<(u64, u64), (Option<u64>, u64)>,
 }
 
 impl AppliedGrows {
     /// Compares with the step before.
-    pub fn check(&mut self, glimpse: &Glimpse) -> Result<()> {
-        let now = (glimpse.applied_index, glimpse.revision);
+    pub(super) fn check(&mut self, glimpse: &Glimpse) -> Result<()> {
+        let now = (glimpse.applied.map(|id| id.index), glimpse.revision);
         let before = self.reached.insert((glimpse.node, glimpse.start), now);
         if let Some(before) = before {
             ensure!(
@@ -31,13 +31,13 @@ impl AppliedGrows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::glimpse;
+    use crate::invariants::{entry, glimpse};
 
     #[test]
     fn a_state_that_goes_back_is_found_unless_the_node_was_started_again() -> Result<()> {
         let mut invariant = AppliedGrows::default();
         let far = Glimpse {
-            applied_index: Some(5),
+            applied: Some(entry(5)),
             revision: 4,
             ..glimpse(1)
         };
@@ -47,7 +47,7 @@ mod tests {
             ..glimpse(1)
         })?;
         invariant.check(&Glimpse {
-            applied_index: Some(6),
+            applied: Some(entry(6)),
             ..far
         })?;
         assert!(invariant.check(&far).is_err());

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 
-use super::Glimpse;
+use super::{EntryId, Glimpse};
 
 /// The state at each index that a node was seen at.
 #[derive(Debug, Default)]
-pub struct SameStateAtSameIndex {
+pub(super) struct SameStateAtSameIndex {
     states: BTreeMap<u64, (u64, u128)>,
 }
 
 impl SameStateAtSameIndex {
     /// Compares with whoever was seen at this index first.
-    pub fn check(&mut self, glimpse: &Glimpse) -> Result<()> {
-        if let Some(index) = glimpse.applied_index {
+    pub(super) fn check(&mut self, glimpse: &Glimpse) -> Result<()> {
+        if let Some(EntryId { index, .. }) = glimpse.applied {
             let state = (glimpse.revision, glimpse.digest);
             let first = *self.states.entry(index).or_insert(state);
             ensure!(
@@ -31,7 +31,7 @@ impl SameStateAtSameIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::glimpse;
+    use crate::invariants::{entry, glimpse};
 
     #[test]
     fn two_states_at_one_index_are_found() -> Result<()> {
@@ -39,7 +39,7 @@ mod tests {
         invariant.check(&glimpse(1))?;
         invariant.check(&glimpse(2))?;
         invariant.check(&Glimpse {
-            applied_index: Some(2),
+            applied: Some(entry(2)),
             digest: 2,
             ..glimpse(2)
         })?;

@@ -59,10 +59,7 @@ impl Disk {
 
     /// Takes the power from all disks at one instant.
     pub(super) fn power_off(disks: &[Self]) -> Result<()> {
-        let mut python = Command::new("python3");
-        python.args(["-c", include_str!("shutdown.py")]);
-        python.args(disks.iter().map(Self::mount_point));
-        run(&mut python).map(drop)
+        power_off(disks.iter().map(Self::mount_point))
     }
 }
 
@@ -78,8 +75,16 @@ impl Drop for Disk {
     }
 }
 
+/// Shuts the file systems that are mounted there down at one instant, without a flush of their journals.
+pub(crate) fn power_off<'a>(mount_points: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let mut python = Command::new("python3");
+    python.args(["-c", include_str!("shutdown.py")]);
+    python.args(mount_points);
+    run(&mut python).map(drop)
+}
+
 /// Runs a program of the system; what it printed.
-pub(super) fn run(command: &mut Command) -> Result<String> {
+pub(crate) fn run(command: &mut Command) -> Result<String> {
     // The tools of file systems lie in directories that a user's path may lack.
     let path = std::env::var("PATH").unwrap_or_default();
     let output = command

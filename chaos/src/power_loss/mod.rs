@@ -6,7 +6,7 @@
 //! must come back by itself, and every acknowledged claim must be there.
 
 mod clients;
-mod disk;
+pub(crate) mod disk;
 mod leftovers;
 
 use std::path::PathBuf;

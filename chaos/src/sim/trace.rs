@@ -32,17 +32,20 @@ impl Trace {
             let Glimpse {
                 node,
                 start,
-                term,
+                disk,
+                vote: (term, candidate),
                 leader,
-                applied_index,
+                applied,
                 revision,
                 digest,
+                clock_ms,
+                replaced,
             } = glimpse;
             let leader = leader.unwrap_or(0);
-            let applied_index = applied_index.unwrap_or(0);
+            let index = applied.map_or(0, |applied| applied.index);
             let line = format!(
-                "{:>9.3} node {node}.{start} term {term} leader {leader} applied {applied_index} revision {revision} \
-                 digest {digest:032x}",
+                "{:>9.3} node {node}.{disk}.{start} vote {term}-{candidate} leader {leader} applied {index} revision {revision} \
+                 clock {clock_ms} snapshots {replaced} digest {digest:032x}",
                 at.as_secs_f64()
             );
             inner.lines.push(line);

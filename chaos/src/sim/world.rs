@@ -3,55 +3,52 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use allocator::filter::ClaimFilter;
-use anyhow::{Result, anyhow, ensure};
-use cluster_tests::tenant::Held;
+use anyhow::{Result, anyhow};
 use node::replica::{PeerListen, Placement, Replica, ReplicaOptions, Timers};
 use raft_store::checkpoint::MemoryBackend;
 use raft_store::env::Env;
-use raft_store::env::sim::{Latency, SimEnv, SimFs};
+use raft_store::env::sim::{SimEnv, SimFs};
 use raft_store::{DigestAnswer, StoreOptions};
 use tokio::task::JoinSet;
 
-use super::clients::{Clients, tenant};
-use super::net::SimNet;
-use super::trace::Trace;
-use crate::invariants::Glimpse;
+use super::book::Book;
+use super::clients::{self, Seat};
+use super::net::{Air, SimNet};
+use super::operator;
+use super::plan::Plan;
+use crate::invariants::{EntryId, Glimpse};
 
-/// The nodes.
-pub(super) const NODES: [u64; 3] = [1, 2, 3];
 const PEER_PORT: u16 = 7401;
-const CLIENTS_A_NODE: u64 = 2;
 const QUEUE_COMMANDS_MAX: usize = 256;
-const LIST_MAX: usize = 1_000;
+/// Small, so that entries are read from the disk, too.
+const CACHE_BYTES: usize = 32 << 10;
 
 /// Everything there is besides the network.
 pub(super) struct World {
-    seed: u64,
+    pub(super) plan: Plan,
     machines: BTreeMap<u64, Machine>,
-    pub(super) clients: Clients,
-    pub(super) trace: Trace,
+    pub(super) book: Book,
+    pub(super) air: Air,
 }
 
 /// One machine: its disk stays, what runs on it comes and goes.
 #[derive(Clone)]
-struct Machine {
+pub(super) struct Machine(Arc<Mutex<Inside>>);
+
+struct Inside {
+    id: u64,
     disk: SimFs,
     applied: MemoryBackend,
-    running: Arc<Mutex<Running>>,
-}
-
-#[derive(Default)]
-struct Running {
     starts: u64,
+    env: Option<Arc<SimEnv>>,
     replica: Option<Replica>,
-}
-
-impl Machine {
-    fn lock(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// Why the node stopped by itself.
+    ended: Option<String>,
+    /// By how much its wall clock is wrong, in milliseconds.
+    wall_ms: i64,
+    disks: u64,
 }
 
 /// The name of a node's machine in the simulated network.
@@ -59,123 +56,198 @@ pub(super) fn host_name(id: u64) -> String {
     format!("node-{id}")
 }
 
-impl World {
-    pub(super) fn new(seed: u64) -> Self {
-        let machine = |id: u64| Machine {
-            disk: SimFs::new(mix(seed, id, 0)),
-            applied: MemoryBackend::new(mix(seed, id, u64::MAX)),
-            running: Arc::default(),
+impl Machine {
+    fn new(seed: u64, id: u64) -> Self {
+        let (disk, applied) = disk(seed, id, 0);
+        Self(Arc::new(Mutex::new(Inside {
+            id,
+            disk,
+            applied,
+            starts: 0,
+            env: None,
+            replica: None,
+            ended: None,
+            wall_ms: 0,
+            disks: 0,
+        })))
+    }
+
+    /// What runs there forgets what it may not keep, and no handle of it works any more.
+    pub(super) fn power_off(&self) {
+        let mut inside = self.stopped();
+        inside.disk.crash();
+        inside.applied.crash();
+        inside.replica = None;
+    }
+
+    /// The process is gone, the machine is not.
+    pub(super) fn kill(&self) {
+        let mut inside = self.stopped();
+        inside.disk.kill();
+        inside.replica = None;
+    }
+
+    /// An empty disk stands in the place of the one that there was.
+    pub(super) fn wipe(&self, seed: u64) {
+        let mut inside = self.stopped();
+        inside.disk.kill();
+        inside.disks += 1;
+        (inside.disk, inside.applied) = disk(seed, inside.id, inside.disks);
+        inside.replica = None;
+    }
+
+    fn stopped(&self) -> MutexGuard<'_, Inside> {
+        let mut inside = self.lock();
+        inside.ended = None;
+        inside.env = None;
+        inside
+    }
+
+    /// Its disk.
+    pub(super) fn disk(&self) -> SimFs {
+        self.lock().disk.clone()
+    }
+
+    /// Sets its wall clock, for good.
+    pub(super) fn wall_jump(&self, by_ms: i64) {
+        let mut inside = self.lock();
+        inside.wall_ms = inside.wall_ms.saturating_add(by_ms);
+        if let Some(env) = &inside.env {
+            env.wall_jump_ms(by_ms);
+        }
+    }
+
+    /// Counts the starts of its node.
+    pub(super) fn start(&self) -> u64 {
+        self.lock().starts
+    }
+
+    /// Why what ran there has ended by itself, if it has.
+    pub(super) fn ended(&self) -> Option<String> {
+        self.lock().ended.clone()
+    }
+
+    pub(super) fn replica(&self) -> Option<Replica> {
+        self.lock().replica.clone()
+    }
+
+    fn glimpse(&self) -> Option<Glimpse> {
+        let inside = self.lock();
+        let replica = inside.replica.as_ref()?;
+        let stand = replica.stand();
+        let applied = replica.applied();
+        let DigestAnswer::At(mark) = applied.digest_at(None) else {
+            return None;
         };
+        let (revision, clock_ms) = applied.read(|state| (state.revision(), state.clock().now_ms()));
+        let last = applied.last().filter(|last| last.index == mark.index)?;
+        Some(Glimpse {
+            node: inside.id,
+            start: inside.starts,
+            disk: inside.disks,
+            vote: stand.vote,
+            leader: stand.leader,
+            applied: Some(EntryId {
+                term: last.leader_id.term,
+                node: last.leader_id.node_id,
+                index: last.index,
+            }),
+            revision,
+            digest: mark.digest,
+            clock_ms,
+            replaced: applied.replaced(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn disk(seed: u64, id: u64, number: u64) -> (SimFs, MemoryBackend) {
+    let seed = mix(seed, id, number);
+    (SimFs::new(seed), MemoryBackend::new(mix(seed, 0, u64::MAX)))
+}
+
+impl World {
+    pub(super) fn new(plan: Plan) -> Self {
+        let machines = plan
+            .nodes
+            .iter()
+            .map(|id| (*id, Machine::new(plan.seed, *id)))
+            .collect();
+        let air = Air::new(mix(plan.seed, u64::MAX, 0));
         Self {
-            seed,
-            machines: NODES.into_iter().map(|id| (id, machine(id))).collect(),
-            clients: Clients::default(),
-            trace: Trace::default(),
+            machines,
+            book: Book::new(),
+            air,
+            plan,
         }
     }
 
     /// Puts node `id` on a machine of the simulation.
     pub(super) fn host(&self, sim: &mut turmoil::Sim<'_>, id: u64) {
         let machine = self.machines[&id].clone();
-        let (seed, clients, trace) = (self.seed, self.clients.clone(), self.trace.clone());
+        let (plan, book, air) = (self.plan.clone(), self.book.clone(), self.air.clone());
         sim.host(host_name(id), move || {
-            let (machine, clients, trace) = (machine.clone(), clients.clone(), trace.clone());
+            let (machine, plan) = (machine.clone(), plan.clone());
+            let (book, air) = (book.clone(), air.clone());
             async move {
-                run_node(id, seed, machine, clients, trace)
+                run_node(machine, plan, book, air)
                     .await
-                    .map_err(Into::into)
+                    .map_err(|error| format!("{error:#}").into())
             }
         });
     }
 
-    /// Node `id`'s disk forgets what it may, and no handle on it works any more.
-    pub(super) fn power_off(&self, id: u64) {
-        let machine = &self.machines[&id];
-        machine.lock().replica = None;
-        machine.disk.crash();
-        machine.applied.crash();
+    pub(super) fn machine(&self, id: u64) -> &Machine {
+        &self.machines[&id]
     }
 
-    /// How long node `id`'s disk takes from now on.
-    pub(super) fn set_latency(&self, id: u64, latency: Latency) {
-        self.machines[&id].disk.set_latency(latency);
-    }
-
-    /// The highest term that anybody knows.
-    pub(super) fn term(&self) -> u64 {
-        let terms = self.glimpses().into_iter().map(|glimpse| glimpse.term);
-        terms.max().unwrap_or(0)
+    pub(super) fn machines(&self) -> impl Iterator<Item = (u64, &Machine)> {
+        self.machines.iter().map(|(id, machine)| (*id, machine))
     }
 
     /// What each running node shows of itself.
     pub(super) fn glimpses(&self) -> Vec<Glimpse> {
-        let glimpse = |(node, machine): (&u64, &Machine)| {
-            let running = machine.lock();
-            let replica = running.replica.as_ref()?;
-            let status = replica.status();
-            let applied = match replica.applied().digest_at(None) {
-                DigestAnswer::At(mark) => Some(mark),
-                DigestAnswer::NotYet | DigestAnswer::Gone { .. } => None,
-            };
-            Some(Glimpse {
-                node: *node,
-                start: running.starts,
-                term: status.term,
-                leader: status.leader,
-                applied_index: applied.map(|mark| mark.index),
-                revision: applied.map_or(0, |mark| mark.revision),
-                digest: applied.map_or(0, |mark| mark.digest),
-            })
-        };
-        self.machines.iter().filter_map(glimpse).collect()
+        self.machines
+            .values()
+            .filter_map(Machine::glimpse)
+            .collect()
     }
 
-    /// The leader of the highest term that anybody knows.
+    /// The newest leadership that anybody knows.
     pub(super) fn leader(&self) -> Option<u64> {
         let led = self
             .glimpses()
             .into_iter()
-            .filter_map(|glimpse| Some((glimpse.term, glimpse.leader?)));
+            .filter_map(|glimpse| Some((glimpse.vote, glimpse.leader?)));
         led.max().map(|(_, leader)| leader)
     }
 
-    /// All nodes run and have applied the whole of the leader's log.
-    pub(super) fn has_converged(&self) -> bool {
+    /// All nodes run and say that they serve.
+    pub(super) fn all_serve(&self) -> bool {
         let replicas = self.replicas();
-        let statuses: Vec<_> = replicas
-            .iter()
-            .map(|(_, replica)| replica.status())
-            .collect();
-        replicas.len() == NODES.len()
-            && statuses.iter().all(|status| {
-                status.leader.is_some()
-                    && status.leader == statuses[0].leader
-                    && status.last_log_index == statuses[0].last_log_index
-                    && status.applied_index == status.last_log_index
-            })
+        replicas.len() == self.machines.len()
+            && replicas
+                .iter()
+                .all(|(_, replica)| replica.health().is_ready())
     }
 
-    /// All claims, as each node has them.
-    pub(super) fn claims(&self) -> Result<Vec<(u64, BTreeMap<String, Held>)>> {
-        let mut all = Vec::new();
-        for (id, replica) in self.replicas() {
-            let page = replica
-                .applied()
-                .read(|state| state.claims(&tenant(), &ClaimFilter::default(), None, LIST_MAX))
-                .map_err(|rejection| anyhow!("{rejection:?}"))?;
-            ensure!(page.next.is_none(), "one page holds all claims");
-            let rows = page.items.into_iter().map(|claim| {
-                (
-                    claim.spec.name.to_string(),
-                    Held {
-                        block: claim.block.to_string(),
-                        generation: claim.generation,
-                    },
-                )
-            });
-            all.push((id, rows.collect()));
-        }
-        Ok(all)
+    /// All nodes follow the same leader and have applied the whole of its log.
+    pub(super) fn has_converged(&self) -> bool {
+        let replicas = self.replicas();
+        let stands: Vec<_> = replicas
+            .iter()
+            .map(|(_, replica)| (replica.stand(), replica.applied().at().index))
+            .collect();
+        self.all_serve()
+            && stands.iter().all(|(stand, applied)| {
+                stand.leader.is_some()
+                    && stand.leader == stands[0].0.leader
+                    && stand.last_log_index == stands[0].0.last_log_index
+                    && *applied == Some(stand.last_log_index)
+            })
     }
 
     /// Every node's state, recomputed the slow way.
@@ -191,51 +263,61 @@ impl World {
 
     /// For a failure's report.
     pub(super) fn describe(&self) -> String {
-        let status = |(id, replica): (u64, Replica)| {
-            format!("node {id}: {:?} {:?}", replica.status(), replica.health())
+        let of = |(id, machine): (u64, &Machine)| match machine.replica() {
+            Some(replica) => format!("node {id}: {:?} {:?}", replica.status(), replica.health()),
+            None => format!("node {id} does not run: {:?}", machine.ended()),
         };
-        self.replicas()
-            .into_iter()
-            .map(status)
-            .collect::<Vec<_>>()
-            .join("; ")
+        self.machines().map(of).collect::<Vec<_>>().join("; ")
     }
 
-    fn replicas(&self) -> Vec<(u64, Replica)> {
-        self.machines
-            .iter()
-            .filter_map(|(id, machine)| Some((*id, machine.lock().replica.clone()?)))
+    pub(super) fn replicas(&self) -> Vec<(u64, Replica)> {
+        self.machines()
+            .filter_map(|(id, machine)| Some((id, machine.replica()?)))
             .collect()
     }
 }
 
-/// One start of a node, until it fails or its machine loses its power.
-async fn run_node(
-    id: u64,
-    seed: u64,
-    machine: Machine,
-    clients: Clients,
-    trace: Trace,
-) -> Result<()> {
-    let start = {
-        let mut running = machine.lock();
-        running.starts += 1;
-        running.starts
+/// One start of a node. It returns only when a client was told something that cannot be; a node that stops by itself
+/// says so, and stays as it is until the world takes it away.
+async fn run_node(machine: Machine, plan: Plan, book: Book, air: Air) -> Result<()> {
+    let (id, start, env) = {
+        let mut inside = machine.lock();
+        inside.starts += 1;
+        let seed = mix(plan.seed, inside.id, inside.starts);
+        let env = Arc::new(SimEnv::new(seed, inside.disk.clone()));
+        let passed = turmoil::sim_elapsed().unwrap_or_default();
+        let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        env.wall_jump_ms(passed_ms.saturating_add(inside.wall_ms));
+        inside.env = Some(env.clone());
+        (inside.id, inside.starts, env)
     };
-    let env: Arc<dyn Env> = Arc::new(SimEnv::new(mix(seed, id, start), machine.disk.clone()));
-    let replica = Replica::start(env, Arc::new(SimNet), options(id, &machine)).await?;
+    let options = options(&plan, &machine);
+    let net = Arc::new(SimNet::new(id, air));
+    let replica = match Replica::start(env as Arc<dyn Env>, net, options).await {
+        Ok(replica) => replica,
+        Err(error) => {
+            machine.lock().ended = Some(format!("{:#}", anyhow!(error)));
+            return std::future::pending().await;
+        }
+    };
     machine.lock().replica = Some(replica.clone());
     let mut tasks = JoinSet::new();
-    for number in 0..CLIENTS_A_NODE {
-        let seed = mix(seed, id * CLIENTS_A_NODE + number, start);
-        tasks.spawn(
-            clients
-                .clone()
-                .client(id, seed, replica.clone(), trace.clone()),
-        );
+    for number in 0..plan.clients_a_node {
+        let seat = Seat {
+            node: id,
+            number: (id * 1_000_000 + start) * 10 + number,
+            seed: mix(plan.seed, id * 10 + number, start),
+            think_ms: plan.think_ms,
+        };
+        tasks.spawn(clients::run(seat, replica.clone(), book.clone()));
     }
+    tasks.spawn(operator::run(id, replica.clone(), book));
     tokio::select! {
-        fatal = replica.fatal() => Err(anyhow!("node {id}: {fatal}")),
+        biased;
+        fatal = replica.fatal() => {
+            machine.lock().ended = Some(fatal.to_string());
+            std::future::pending().await
+        }
         ended = async {
             while let Some(client) = tasks.join_next().await {
                 client??;
@@ -245,15 +327,29 @@ async fn run_node(
     }
 }
 
-fn options(id: u64, machine: &Machine) -> ReplicaOptions {
-    let address = |id: u64| format!("{}:{PEER_PORT}", host_name(id));
+pub(super) fn peer_address(id: u64) -> String {
+    format!("{}:{PEER_PORT}", host_name(id))
+}
+
+fn options(plan: &Plan, machine: &Machine) -> ReplicaOptions {
+    let inside = machine.lock();
+    let id = inside.id;
     let mut store = StoreOptions::new(PathBuf::from(format!("/{}", host_name(id))), id);
-    store.applied = Some(Arc::new(machine.applied.clone()));
+    store.applied = Some(Arc::new(inside.applied.clone()));
+    store.wal.segment_size = plan.segment_bytes;
+    store.wal.cache_size = CACHE_BYTES;
+    store.background.log_kept = plan.log_kept;
+    store.background.checkpoint_bytes = plan.log_kept;
+    store.background.checkpoint_interval = plan.checkpoint_every;
     ReplicaOptions {
         node_id: id,
         store,
-        peer_listen: PeerListen::Address(address(id)),
-        cluster: NODES.into_iter().map(|id| (id, address(id))).collect(),
+        peer_listen: PeerListen::Address(peer_address(id)),
+        cluster: plan
+            .nodes
+            .iter()
+            .map(|id| (*id, peer_address(*id)))
+            .collect(),
         http_url: format!("http://{}:7400", host_name(id)),
         timers: Timers::Fast,
         queue_commands_max: QUEUE_COMMANDS_MAX,
@@ -261,8 +357,13 @@ fn options(id: u64, machine: &Machine) -> ReplicaOptions {
     }
 }
 
+/// Time since the world began, in milliseconds; for who runs in it.
+pub(super) fn now() -> Duration {
+    turmoil::sim_elapsed().unwrap_or_default()
+}
+
 /// A seed of its own for each thing that draws.
-fn mix(seed: u64, one: u64, other: u64) -> u64 {
+pub(super) fn mix(seed: u64, one: u64, other: u64) -> u64 {
     let mut mixed = seed;
     for part in [one, other] {
         // The finalizer of splitmix64: every bit of the input reaches every bit of the output.

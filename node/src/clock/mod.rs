@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allocator::command::Stamp;
+use allocator::planted::{Bug, planted};
 use parking_lot::Mutex;
 use raft_store::env::Env;
 
@@ -31,6 +32,9 @@ pub(crate) struct LogClock {
     node_id: u64,
     office: Mutex<Option<Office>>,
     wall: Mutex<WallClock>,
+    /// The office before this one, from when this one began until its first stamp. Only a planted bug looks at it.
+    #[cfg(feature = "planted-bugs")]
+    before: Mutex<Option<Office>>,
 }
 
 impl LogClock {
@@ -41,17 +45,23 @@ impl LogClock {
             node_id,
             office: Mutex::default(),
             wall: Mutex::default(),
+            #[cfg(feature = "planted-bugs")]
+            before: Mutex::default(),
         }
     }
 
     /// This node leads in `term`, from now on if it did not before. Returns since when, by the
     /// monotonic clock.
     pub(crate) fn take_office(&self, term: u64) -> Duration {
-        let now = self.env.monotonic();
+        let now = self.measured(self.env.monotonic());
         let mut office = self.office.lock();
         match *office {
             Some(current) if current.term == term => current.since,
             _ => {
+                #[cfg(feature = "planted-bugs")]
+                if planted(Bug::TimeCountedTwice) {
+                    *self.before.lock() = *office;
+                }
                 *office = Some(Office { term, since: now });
                 now
             }
@@ -62,12 +72,31 @@ impl LogClock {
     pub(crate) fn stamp(&self, term: u64) -> Stamp {
         let since = self.take_office(term);
         let now = self.env.monotonic();
+        let measured = self.measured(now);
+        #[cfg(feature = "planted-bugs")]
+        let Office { term, since } = self.counted_twice().unwrap_or(Office { term, since });
         Stamp {
             clock_term: term,
             clock_node: self.node_id,
-            mono_ms: millis(now.saturating_sub(since)),
+            mono_ms: millis(measured.saturating_sub(since)),
             wall_ms: self.wall.lock().now(now),
         }
+    }
+
+    /// The office whose time the planted bug of that name counts again, once.
+    #[cfg(feature = "planted-bugs")]
+    fn counted_twice(&self) -> Option<Office> {
+        planted(Bug::TimeCountedTwice)
+            .then(|| self.before.lock().take())
+            .flatten()
+    }
+
+    /// The time by which offices are measured: `now`, but for a planted bug.
+    fn measured(&self, now: Duration) -> Duration {
+        if planted(Bug::WallClockForExpiry) {
+            return Duration::from_millis(self.env.wall_ms());
+        }
+        now
     }
 
     /// Notes what a node's wall clock said.

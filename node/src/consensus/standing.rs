@@ -28,6 +28,8 @@ pub(crate) struct Leadership {
 pub(crate) struct Standing {
     /// Who leads.
     pub(crate) leadership: Leadership,
+    /// The vote that this node has given: the term, and to whom.
+    pub(crate) vote: (u64, u64),
     /// On a leader: when a quorum, itself included, was last known to follow it.
     pub(crate) quorum_heard: Option<Instant>,
     /// Last entry of the log.
@@ -179,6 +181,7 @@ fn standing(
                 .err()
                 .map(ToString::to_string),
         },
+        vote: (metrics.vote.leader_id.term, metrics.vote.leader_id.node_id),
         quorum_heard,
         last_log,
         members,

@@ -14,6 +14,7 @@
 
 use std::fmt;
 
+use allocator::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 /// Lowest and highest version of the messages that this program speaks.
@@ -244,7 +245,7 @@ pub(crate) fn judge_hello(ours: &Ours<'_>, hello: &Hello) -> Result<Verdict, Ref
     if hello.link == LinkKind::Probe {
         return Ok(Verdict::Accept);
     }
-    if hello.to_instance != Some(us.instance) {
+    if hello.to_instance != Some(us.instance) && !planted(Bug::WipedMemberVotes) {
         return Err(Refusal::OtherInstance {
             node: us.node,
             instance: us.instance,
@@ -282,6 +283,9 @@ pub(crate) fn judge_welcome(us: &Hello, peer: &Card) -> Result<(), Refusal> {
         return Err(Refusal::OtherNode { node: peer.node });
     }
     if us.link == LinkKind::Probe {
+        return Ok(());
+    }
+    if planted(Bug::WipedMemberVotes) {
         return Ok(());
     }
     if us.to_instance != Some(peer.instance) {

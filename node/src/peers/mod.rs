@@ -14,9 +14,11 @@ mod link;
 mod net;
 mod server;
 pub(crate) mod snapshot;
+mod tap;
 pub(crate) mod wire;
 
 pub use net::{BoxStream, Listener, Net, NetFuture, Stream, TokioListener, TokioNet};
+pub use tap::Seen;
 
 pub(crate) use connection::{DialError, Local, Target, probe};
 pub(crate) use directory::Directory;

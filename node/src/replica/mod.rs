@@ -44,7 +44,7 @@ pub use crate::peers::wire::MemberChange;
 pub use error::{FatalError, MemberError, ProposeError, ReadError, StartError};
 pub use options::{PeerListen, Placement, ReplicaOptions, Timers};
 pub use status::{
-    ClusterStatus, Consistency, Health, MemberRole, MemberStatus, Proposed, ReadStamp,
+    ClusterStatus, Consistency, Health, MemberRole, MemberStatus, Proposed, ReadStamp, Stand,
 };
 
 use self::freshness::Freshness;
@@ -195,6 +195,16 @@ impl Replica {
     /// The cluster as this node sees it.
     pub fn status(&self) -> ClusterStatus {
         self.inner.status()
+    }
+
+    /// How this node stands: the part of [`Replica::status`] that costs nothing.
+    pub fn stand(&self) -> Stand {
+        let standing = self.inner.consensus.standing();
+        Stand {
+            vote: standing.vote,
+            leader: standing.leadership.leader,
+            last_log_index: standing.last_log_index().unwrap_or(0),
+        }
     }
 
     /// Whether this node works.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use allocator::command::Envelope;
+use allocator::planted::{Bug, planted};
 use raft_store::codec;
 use tokio::time::{Instant, timeout_at};
 
@@ -44,6 +45,12 @@ impl Inner {
                 Route::Nobody => (0, Err(Unanswered::NotProposed(NotProposed::NotLeader))),
             };
             match result {
+                Err(Unanswered::OutcomeUnknown)
+                    if leader != self.local.node_id() && planted(Bug::ForwardedTwice) =>
+                {
+                    let again = Unanswered::NotProposed(NotProposed::NotLeader);
+                    self.try_again(again, deadline).await?;
+                }
                 Ok(answered) => {
                     self.applied_here(answered.index, Instant::now() + APPLY_WAIT)
                         .await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::consensus::Consensus;
@@ -75,8 +76,39 @@ impl Router {
     pub(crate) async fn changed(&self, pause: Duration, deadline: Instant) {
         let mut leadership = self.consensus.leadership();
         leadership.mark_unchanged();
-        let until = deadline.min(Instant::now() + pause);
-        // Either way the caller looks again.
-        drop(timeout_at(until, leadership.changed()).await);
+        changed_until(&mut leadership, deadline.min(Instant::now() + pause)).await;
+    }
+}
+
+/// Waits until a value changes, at most until `until`: as long, too, where nobody will ever change it any more, since
+/// the caller looks again and would do nothing else.
+async fn changed_until<T>(value: &mut watch::Receiver<T>, until: Instant) {
+    let changed = async {
+        if value.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    // Either way the caller looks again.
+    drop(timeout_at(until, changed).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_leader_where_raft_has_ended_pauses_all_the_same() {
+        let pause = Duration::from_millis(20);
+        let (leadership, mut seen) = watch::channel(0);
+        let begun = Instant::now();
+        changed_until(&mut seen, begun + pause).await;
+        assert_eq!(begun.elapsed(), pause, "nothing changed");
+        leadership.send_replace(1);
+        let begun = Instant::now();
+        changed_until(&mut seen, begun + pause).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO, "a change ends the wait");
+        drop(leadership);
+        changed_until(&mut seen, begun + pause).await;
+        assert_eq!(begun.elapsed(), pause, "nobody is left to change it");
     }
 }

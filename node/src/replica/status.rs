@@ -27,6 +27,17 @@ pub enum Consistency {
     Linearizable,
 }
 
+/// How a node stands, in a few numbers: for who looks often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// The vote that it has given: the term, and to whom.
+    pub vote: (u64, u64),
+    /// The leader that it follows, or is.
+    pub leader: Option<u64>,
+    /// Index of the last entry of its log.
+    pub last_log_index: u64,
+}
+
 /// Leave to read what is applied here, now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadStamp {

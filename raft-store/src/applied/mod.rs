@@ -85,6 +85,7 @@ pub struct AppliedState {
     inner: RwLock<Inner>,
     at: watch::Sender<AppliedAt>,
     applied_bytes: AtomicU64,
+    replaced: AtomicU64,
     lock: LockClock,
 }
 
@@ -125,6 +126,7 @@ impl AppliedState {
             }),
             at: watch::Sender::new(at),
             applied_bytes: AtomicU64::new(0),
+            replaced: AtomicU64::new(0),
             lock: LockClock::new(env),
         })
     }
@@ -198,6 +200,11 @@ impl AppliedState {
         self.inner.read().digests.at(revision)
     }
 
+    /// How often a snapshot from another node has taken this state's place since the start of the process.
+    pub fn replaced(&self) -> u64 {
+        self.replaced.load(Ordering::Relaxed)
+    }
+
     /// Bytes of the log applied since the start of the process.
     pub(crate) fn applied_bytes(&self) -> u64 {
         self.applied_bytes.load(Ordering::Relaxed)
@@ -242,6 +249,7 @@ impl AppliedState {
         let old = std::mem::replace(&mut inner.state, state);
         inner.last = last;
         inner.membership = membership;
+        self.replaced.fetch_add(1, Ordering::Relaxed);
         self.at.send_replace(at);
         drop(inner);
         // Freeing a large state takes its time; nobody waits for it here.

@@ -15,7 +15,7 @@ type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
 #[derive(Debug, Clone)]
 pub struct MemoryBackend(Arc<Mutex<Memory>>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Memory {
     rng: SimRng,
     current: Rows,
@@ -24,6 +24,14 @@ struct Memory {
     aside: u32,
     completed: bool,
     generation: u64,
+}
+
+impl Memory {
+    fn sync(&mut self) {
+        for batch in std::mem::take(&mut self.pending) {
+            apply(&mut self.durable, batch);
+        }
+    }
 }
 
 impl MemoryBackend {
@@ -38,6 +46,16 @@ impl MemoryBackend {
             completed: false,
             generation: 0,
         })))
+    }
+
+    /// A copy of this store as it is, which goes its own way from here on.
+    #[must_use]
+    pub fn fork(&self, seed: u64) -> Self {
+        let copy = Memory {
+            rng: SimRng::new(seed),
+            ..self.0.lock().clone()
+        };
+        Self(Arc::new(Mutex::new(copy)))
     }
 
     /// The power goes: of the batches that were not synced only the first so many stay.
@@ -93,7 +111,10 @@ impl MemoryBackend {
 
 impl AppliedBackend for MemoryBackend {
     fn open(&self) -> io::Result<Box<dyn AppliedStore>> {
-        let generation = self.0.lock().generation;
+        let mut memory = self.0.lock();
+        // As sled's file is: what an earlier process has left is synced before anybody counts on it.
+        memory.sync();
+        let generation = memory.generation;
         Ok(Box::new(MemoryStore {
             memory: Arc::clone(&self.0),
             generation,
@@ -147,11 +168,7 @@ impl AppliedStore for MemoryStore {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.alive(|memory| {
-            for batch in std::mem::take(&mut memory.pending) {
-                apply(&mut memory.durable, batch);
-            }
-        })
+        self.alive(Memory::sync)
     }
 
     fn confirm(&mut self) -> io::Result<()> {

@@ -160,8 +160,8 @@ impl Snapshots {
                 Ok(None)
             }
             Naming::Name => {
-                if let Some(newer) = self.newer_than(meta) {
-                    return Ok(Some(newer));
+                if let Some(stays) = self.stays_before(meta, received) {
+                    return Ok(Some(stays));
                 }
                 *naming = Naming::SyncName(self.name(file, meta, received)?);
                 Ok(None)
@@ -184,12 +184,15 @@ impl Snapshots {
         }
     }
 
-    /// The snapshot that counts, if it is sound and covers more than another.
-    fn newer_than(&self, meta: &SnapshotMeta) -> Option<Current> {
+    /// The snapshot that counts, if it is sound and does not give way to another: it covers more, or
+    /// it was received and the other was built of no more.
+    fn stays_before(&self, meta: &SnapshotMeta, received: bool) -> Option<Current> {
         let current = self.current.lock();
-        let newer =
-            |current: &&Current| !current.damaged && current.meta.last_log_id > meta.last_log_id;
-        current.as_ref().filter(newer).cloned()
+        let stays = |current: &&Current| {
+            let (this, other) = (current.meta.last_log_id, meta.last_log_id);
+            !current.damaged && (this > other || (this == other && current.received && !received))
+        };
+        current.as_ref().filter(stays).cloned()
     }
 
     fn name(

@@ -7,7 +7,9 @@
 //!    there is another.
 //! 3. The name tells a snapshot that was received from one that was built here: only a received one
 //!    explains a state that is ahead of the log.
-//! 4. One that covers less never takes the place of one that covers more.
+//! 4. One that covers less never takes the place of one that covers more, nor one that was built the
+//!    place of one that was received and covers as much: until the log is known to begin after it,
+//!    only the received one explains the state (3).
 
 mod directory;
 mod file;

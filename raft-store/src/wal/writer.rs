@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allocator::planted::{Bug, planted};
 use openraft::storage::LogFlushed;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -259,9 +260,11 @@ impl Writer {
                 }
             }
             Request::Vote { vote, done } => {
-                waiting.sync = true;
                 waiting.votes.push(done);
-                waiting.vote = Some(vote);
+                if !planted(Bug::VoteNotSynced) {
+                    waiting.sync = true;
+                    waiting.vote = Some(vote);
+                }
                 let record = VoteRecord::from(vote);
                 put(group, Kind::Vote, &record)?;
                 self.head.vote = Some(record);
@@ -277,7 +280,8 @@ impl Writer {
             }
             Request::Purge(id) => {
                 waiting.sync = true;
-                put(group, Kind::Purge, &IdRecord(Some(id.into())))?;
+                let noted = (!planted(Bug::PurgedForgotten)).then_some(id.into());
+                put(group, Kind::Purge, &IdRecord(noted))?;
                 self.head.purged = Some(id.into());
                 if self.head.last.is_none_or(|last| last.index < id.index) {
                     self.head.last = Some(id.into());
@@ -476,7 +480,9 @@ impl Core for Writer {
         match std::mem::replace(&mut self.phase, Phase::Ready) {
             Phase::Ready => self.ready().unwrap_or_else(|error| self.fail(&error)),
             Phase::Written(waiting) => {
-                let synced = if waiting.sync {
+                let is_awaited = !waiting.callbacks.is_empty() || !waiting.votes.is_empty();
+                let skips = is_awaited && planted(Bug::AcknowledgedBeforeSync);
+                let synced = if waiting.sync && !skips {
                     self.sync(&waiting)
                 } else {
                     Ok(())

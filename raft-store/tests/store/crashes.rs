@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use raft_store::Store;
 use raft_store::codec::EntryRecord;
+use raft_store::env::Fs;
 use raft_store::env::sim::SimRng;
 use raft_store::types::{LogEntry, LogId, Vote};
 
-use crate::world::{World, digest, log_id, read_all, simulate, tenants};
+use crate::world::{DIR, World, append, digest, entry, ids, log_id, read_all, simulate, tenants};
 
 /// What a correct store must have, and what it may have.
 #[derive(Debug, Default)]
@@ -299,6 +301,26 @@ fn a_directory_whose_making_was_interrupted_is_made_again() {
                 .open()
                 .unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
             assert!(read_all(&mut store).await.is_empty());
+        });
+    }
+}
+
+#[test]
+fn a_directory_that_nobody_has_synced_is_durable_once_something_in_it_is_acknowledged() {
+    for seed in 0..50 {
+        let world = World::new(seed);
+        // By an earlier process that was killed at once, or by who set up the machine.
+        Fs::create_dir_all(&world.disk, Path::new(DIR)).expect("the disk is sound");
+        simulate(async {
+            let mut store = world.open().expect("an empty directory opens");
+            append(&mut store, [entry(1, 1)]).await;
+        });
+        world.crash();
+        simulate(async {
+            let mut store = world
+                .open()
+                .unwrap_or_else(|error| panic!("seed {seed}: {error:?}"));
+            assert_eq!(ids(&read_all(&mut store).await), [(1, 1)], "seed {seed}");
         });
     }
 }

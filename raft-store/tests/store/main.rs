@@ -3,6 +3,7 @@
 mod applied;
 mod checkpoints;
 mod codec;
+mod crash_matrix;
 mod crashes;
 mod damage;
 mod failures;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
 use raft_store::env::sim::{Latency, SimRng};
 use raft_store::types::{Snapshot, StorageError};
-use raft_store::{SnapshotError, Store};
+use raft_store::{OpenError, SnapshotError, Store};
 
 use crate::world::{
     World, append, build, close, commit, delivered, digest, entry, ids, install, log_id, pass,
@@ -168,6 +168,93 @@ fn a_start_with_a_received_snapshot_ahead_of_log_and_checkpoint_goes_on_from_it(
     simulate(async {
         let mut store = world.open().expect("the directory opens again");
         assert_eq!(ids(&read_all(&mut store).await), [(1, 21)]);
+    });
+}
+
+/// Installs a snapshot of ten entries and takes a checkpoint of it, then receives one of twenty; the
+/// log is never told of either.
+fn received_after_a_checkpoint(world: &World) -> u128 {
+    let (first, first_bytes, _) = snapshot_of(&World::new(1), 10);
+    let (second, second_bytes, expected) = snapshot_of(&World::new(1), 20);
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        commit(&mut store, (1..=3).map(|index| entry(1, index))).await;
+        install(&mut store, &first, &first_bytes)
+            .await
+            .expect("the snapshot is sound");
+        assert!(store.control.checkpoint().await);
+        let file = delivered(&store, &second_bytes);
+        let received = store.control.snapshot_receive(second.meta.clone(), file);
+        received.await.expect("the snapshot is sound");
+    });
+    world.crash();
+    expected
+}
+
+#[test]
+fn a_received_snapshot_explains_an_older_checkpoint_that_is_ahead_of_the_log() {
+    let world = World::new(2);
+    let expected = received_after_a_checkpoint(&world);
+    simulate(async {
+        let mut store = world.open().expect("the snapshot replaces the log");
+        assert_eq!(digest(&store), expected);
+        append(&mut store, [entry(1, 21)]).await;
+        close(store).await;
+    });
+    simulate(async {
+        let mut store = world.open().expect("the directory opens again");
+        assert_eq!(ids(&read_all(&mut store).await), [(1, 21)]);
+    });
+}
+
+#[test]
+fn a_snapshot_that_is_built_of_a_received_one_does_not_take_its_place() {
+    let (snapshot, bytes, expected) = snapshot_of(&World::new(1), 10);
+    let world = World::new(2);
+    simulate(async {
+        let mut store = world.open().expect("a new directory opens");
+        commit(&mut store, (1..=3).map(|index| entry(1, index))).await;
+        install(&mut store, &snapshot, &bytes)
+            .await
+            .expect("the snapshot is sound");
+        let built = build(&mut store).await;
+        assert_eq!(built.meta, snapshot.meta, "it covers as much already");
+    });
+    // The log was never told of the installation: only the name of the file explains it.
+    world.crash();
+    simulate(async {
+        let store = world.open().expect("the received one explains the state");
+        assert_eq!(digest(&store), expected);
+    });
+}
+
+#[test]
+fn a_received_snapshot_that_cannot_be_used_explains_nothing() {
+    let world = World::new(2);
+    received_after_a_checkpoint(&world);
+    // Its bytes change, and its checksum with them, so that only what is in it is wrong.
+    let files = world.disk.files();
+    let received = files
+        .iter()
+        .find(|(path, _)| path.to_string_lossy().ends_with(".received.snapshot"));
+    let (path, _) = received.expect("a snapshot was received");
+    let before = world.bytes(path);
+    let end = before.len() - 4;
+    let name = before.windows(5).position(|bytes| bytes == b"t1-20");
+    let at = name.expect("the last tenant is in it");
+    let mut after = before.clone();
+    after[at] = b'u';
+    let checksum = crc32c::crc32c(&after[..end]).to_le_bytes();
+    after[end..].copy_from_slice(&checksum);
+    for (offset, (old, new)) in before.iter().zip(&after).enumerate() {
+        let damaged = world.disk.damage(path, offset, old ^ new);
+        damaged.expect("the byte is there");
+    }
+    simulate(async {
+        let error = world
+            .open()
+            .expect_err("the checkpoint has what the log has not");
+        assert!(matches!(error, OpenError::AheadOfLog { .. }), "{error:?}");
     });
 }
 

@@ -45,6 +45,15 @@ impl World {
         }
     }
 
+    /// The same machine with its applied store, as both are; what it loses follows from `seed`.
+    pub(crate) fn twin(&self, seed: u64) -> Self {
+        Self {
+            disk: self.disk.fork(seed),
+            applied: self.applied.fork(seed),
+            seed,
+        }
+    }
+
     /// Small sizes, so that segments, checkpoints and purges come often.
     pub(crate) fn options(&self) -> StoreOptions {
         let mut options = StoreOptions::new(DIR, 1);

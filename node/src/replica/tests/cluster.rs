@@ -75,6 +75,17 @@ impl Cluster {
         Self::formed_with(count, BackgroundOptions::default()).await
     }
 
+    /// So many nodes that run and have formed a cluster on a network of the caller's.
+    pub(super) async fn formed_on(count: u64, net: Arc<dyn Net>) -> Cluster {
+        let mut cluster = Cluster::new(count);
+        cluster.net = net;
+        for id in 1..=count {
+            cluster.start(id).await;
+        }
+        cluster.all_ready().await;
+        cluster
+    }
+
     /// So many nodes that have formed a cluster, with checkpoints and snapshots as told.
     pub(super) async fn formed_with(count: u64, background: BackgroundOptions) -> Cluster {
         let mut cluster = Cluster::new(count);

@@ -6,6 +6,7 @@ mod formation;
 mod giving_up;
 mod leaving;
 mod membership;
+mod membership_uncommitted;
 mod names;
 mod proposing;
 mod reading;

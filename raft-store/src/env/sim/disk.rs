@@ -45,6 +45,11 @@ pub(super) struct Disk {
     pub(super) syncs_to_fail: u32,
     pub(super) writes_to_fail: u32,
     pub(super) removals_to_fail: u32,
+    /// A core's step is under way.
+    pub(super) in_step: bool,
+    /// The file whose sync was the last thing that it did.
+    pub(super) unfinished: Option<InodeRef>,
+    pub(super) writes_to_cut: u32,
     pub(super) capacity: Option<u64>,
     pub(super) syncs: u64,
 }
@@ -84,6 +89,8 @@ pub(super) struct Inode {
     pub(super) current: Vec<u8>,
     pub(super) durable: Vec<u8>,
     pub(super) pending: Vec<Change>,
+    /// So many of them are being synced.
+    pub(super) syncing: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -125,6 +132,13 @@ impl Disk {
         self.journal.push(change);
     }
 
+    /// Whatever comes after a sync comes when it is over.
+    pub(super) fn finish_sync(&mut self) {
+        if let Some(inode) = self.unfinished.take() {
+            inode.lock().sync_begun();
+        }
+    }
+
     pub(super) fn used(&self) -> u64 {
         let size = |node: &Node| match node {
             Node::Dir => 0,
@@ -141,6 +155,7 @@ impl Disk {
 
     pub(super) fn crash(&mut self) {
         self.generation += 1;
+        self.unfinished = None;
         self.locks.clear();
         let kept = self.rng.below(self.journal.len() as u64 + 1);
         for (position, change) in std::mem::take(&mut self.journal).into_iter().enumerate() {
@@ -205,6 +220,19 @@ impl NameChange {
         }
     }
 
+    /// Whether a directory was removed, alone or with one above it. What is made again in its place
+    /// cannot be durable before that: names are paths here, and a removal takes all below along.
+    pub(super) fn removes(&self, dir: &Path) -> bool {
+        matches!(self, Self::Remove(path) if dir.starts_with(path))
+    }
+
+    pub(super) fn is_above(&self, dir: &Path) -> bool {
+        match self {
+            Self::Add(path, _) | Self::Remove(path) => dir.starts_with(path),
+            Self::Rename(from, to) => dir.starts_with(from) || dir.starts_with(to),
+        }
+    }
+
     pub(super) fn concerns(&self, dir: &Path) -> bool {
         match self {
             Self::Add(path, _) | Self::Remove(path) => path.parent() == Some(dir),
@@ -234,13 +262,23 @@ fn write(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
 }
 
 impl Inode {
+    /// What was there when the sync began is durable.
+    pub(super) fn sync_begun(&mut self) {
+        let syncing = std::mem::take(&mut self.syncing).min(self.pending.len());
+        for change in self.pending.drain(..syncing) {
+            change.apply(&mut self.durable);
+        }
+    }
+
     pub(super) fn sync(&mut self) {
+        self.syncing = 0;
         for change in std::mem::take(&mut self.pending) {
             change.apply(&mut self.durable);
         }
     }
 
     pub(super) fn crash(&mut self, rng: &mut SimRng) {
+        self.syncing = 0;
         for change in std::mem::take(&mut self.pending) {
             match rng.below(3) {
                 0 => {}

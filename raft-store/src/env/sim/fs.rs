@@ -8,6 +8,7 @@
 //! 3. After a failed sync the writes that it covered are readable but will never be durable: a
 //!    later successful sync does not bring them back.
 //! 4. A handle from before a crash fails for ever.
+//! 5. The last sync of a core's step is durable when its time is over, and not before.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,6 +41,9 @@ impl SimFs {
             syncs_to_fail: 0,
             writes_to_fail: 0,
             removals_to_fail: 0,
+            in_step: false,
+            unfinished: None,
+            writes_to_cut: 0,
             capacity: None,
             syncs: 0,
         })))
@@ -68,6 +72,11 @@ impl SimFs {
         self.0.lock().writes_to_fail = count;
     }
 
+    /// The next `count` writes fail with EIO after a part of their bytes, which the seed draws, is written.
+    pub fn cut_writes(&self, count: u32) {
+        self.0.lock().writes_to_cut = count;
+    }
+
     /// The next `count` removals of files fail with EIO and remove nothing.
     pub fn fail_removals(&self, count: u32) {
         self.0.lock().removals_to_fail = count;
@@ -78,19 +87,45 @@ impl SimFs {
         self.0.lock().capacity = bytes;
     }
 
+    /// Bytes of all files.
+    pub fn used(&self) -> u64 {
+        self.0.lock().used()
+    }
+
     /// Changes how long operations take from now on.
     pub fn set_latency(&self, latency: Latency) {
         self.0.lock().latency = latency;
     }
 
-    /// Time that operations took since this was last asked.
-    pub fn take_owed(&self) -> Duration {
-        std::mem::take(&mut self.0.lock().owed)
+    /// A core's step begins: what its operations take is counted, and a sync at its end has not come back yet.
+    pub(super) fn step_begin(&self) {
+        let mut disk = self.0.lock();
+        disk.finish_sync();
+        disk.owed = Duration::ZERO;
+        disk.in_step = true;
     }
 
-    /// Lets go of the time that operations took so far.
-    pub(super) fn forget_owed(&self) {
-        self.0.lock().owed = Duration::ZERO;
+    /// It ends: the time that its operations take, and the sync that is over only then.
+    pub(super) fn step_end(&self) -> (Duration, Option<Unfinished>) {
+        let mut disk = self.0.lock();
+        disk.in_step = false;
+        let generation = disk.generation;
+        let unfinished = disk.unfinished.take();
+        let owed = std::mem::take(&mut disk.owed);
+        (
+            owed,
+            unfinished.map(|inode| Unfinished { inode, generation }),
+        )
+    }
+
+    /// A sync is over, unless a crash came first.
+    pub(super) fn finish(&self, unfinished: Option<Unfinished>) {
+        let disk = self.0.lock();
+        if let Some(Unfinished { inode, generation }) = unfinished
+            && generation == disk.generation
+        {
+            inode.lock().sync_begun();
+        }
     }
 
     /// How many syncs have succeeded or failed so far, of files and directories.
@@ -124,6 +159,7 @@ impl SimFs {
             durable_names,
             journal,
             locks: BTreeMap::new(),
+            unfinished: None,
             ..*disk
         })))
     }
@@ -254,6 +290,7 @@ impl Fs for SimFs {
         if !is_root(dir) && !matches!(disk.names.get(dir), Some(Node::Dir)) {
             return Err(io::ErrorKind::NotFound.into());
         }
+        disk.finish_sync();
         let latency = disk.latency.sync;
         disk.owe(latency);
         disk.syncs += 1;
@@ -261,9 +298,10 @@ impl Fs for SimFs {
             disk.syncs_to_fail -= 1;
             return Err(io::Error::other("simulated EIO"));
         }
+        let made_again = disk.journal.iter().any(|change| change.removes(dir));
         let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut disk.journal)
             .into_iter()
-            .partition(|change| change.concerns(dir));
+            .partition(|change| change.concerns(dir) || (made_again && change.is_above(dir)));
         disk.journal = waiting;
         for change in done {
             change.apply(&mut disk.durable_names);
@@ -307,6 +345,13 @@ impl Drop for SimLock {
     }
 }
 
+/// A sync whose time is not over.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    inode: Arc<Mutex<Inode>>,
+    generation: u64,
+}
+
 #[derive(Debug)]
 struct SimFile {
     disk: Arc<Mutex<Disk>>,
@@ -328,10 +373,25 @@ impl SimFile {
     fn alter(&self, change: Change) -> io::Result<()> {
         let mut disk = self.disk.lock();
         self.alive(&disk)?;
+        disk.finish_sync();
         let latency = disk.latency.write;
         disk.owe(latency);
         if disk.writes_to_fail > 0 {
             disk.writes_to_fail -= 1;
+            return Err(io::Error::other("simulated EIO"));
+        }
+        if let Change::Write { offset, bytes } = &change
+            && disk.writes_to_cut > 0
+        {
+            disk.writes_to_cut -= 1;
+            let size = usize::try_from(disk.rng.below(bytes.len() as u64)).unwrap_or(0);
+            let part = Change::Write {
+                offset: *offset,
+                bytes: bytes[..size].to_vec(),
+            };
+            let mut inode = self.inode.lock();
+            part.apply(&mut inode.current);
+            inode.pending.push(part);
             return Err(io::Error::other("simulated EIO"));
         }
         if let Some(capacity) = disk.capacity {
@@ -353,6 +413,7 @@ impl SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut disk = self.disk.lock();
         self.alive(&disk)?;
+        disk.finish_sync();
         let latency = disk.latency.sync;
         disk.owe(latency);
         disk.syncs += 1;
@@ -361,9 +422,16 @@ impl SimFile {
             disk.syncs_to_fail -= 1;
             // Invariant 3: the kernel marks the pages clean and forgets them.
             inode.pending.clear();
+            inode.syncing = 0;
             return Err(io::Error::other("simulated EIO"));
         }
-        inode.sync();
+        if disk.in_step {
+            inode.syncing = inode.pending.len();
+            drop(inode);
+            disk.unfinished = Some(Arc::clone(&self.inode));
+        } else {
+            inode.sync();
+        }
         Ok(())
     }
 }

@@ -89,12 +89,13 @@ impl Env for SimEnv {
             loop {
                 // A step runs without interruption in a world of one thread, so what the disk
                 // is owed after it is this core's.
-                fs.forget_owed();
+                fs.step_begin();
                 let next = core.step();
-                let owed = fs.take_owed();
+                let (owed, unfinished) = fs.step_end();
                 if !owed.is_zero() {
                     tokio::time::sleep(owed).await;
                 }
+                fs.finish(unfinished);
                 match next {
                     Next::Again => tokio::task::yield_now().await,
                     Next::Wait(limit) => bell.wait_task(limit).await,

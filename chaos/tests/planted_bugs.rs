@@ -1,0 +1,74 @@
+//! Each planted bug is found in the world in which it was found first; without it, the same world keeps every promise.
+//!
+//! Needs the feature `planted-bugs`: `cargo test -p ipam-chaos --features planted-bugs --test planted_bugs`.
+#![cfg(feature = "planted-bugs")]
+
+use std::process::Command;
+
+use allocator::planted::Bug;
+use anyhow::{Result, ensure};
+
+/// The bug, the seed, and what is said when it is found.
+const FOUND: [(Bug, u64, &str); Bug::ALL.len()] = [
+    (Bug::AcknowledgedBeforeSync, 1, "the log has lost its end"),
+    (Bug::VoteNotSynced, 1, "votes are kept"),
+    (Bug::PurgedForgotten, 2, "the log cannot be used"),
+    (Bug::AppliedTwice, 1, "the same state at the same index"),
+    (Bug::LastCommandSkipped, 2, "what was acknowledged stays"),
+    (
+        Bug::EndedATickEarly,
+        7,
+        "no block is used again before its time",
+    ),
+    (
+        Bug::WallClockForExpiry,
+        2,
+        "the log's clock is not ahead of time",
+    ),
+    (Bug::LeaseForgotten, 1, "the applying thread has stopped"),
+    (Bug::CheckpointSplit, 1, "the same state at the same index"),
+    (Bug::ReadWithoutIndex, 1, "reads reach what they must"),
+    (Bug::BadChecksumAccepted, 1, "the log cannot be used"),
+    (
+        Bug::TimeCountedTwice,
+        5,
+        "the log's clock is not ahead of time",
+    ),
+    (Bug::ForwardedTwice, 2, "a command is done once"),
+    (Bug::WipedMemberVotes, 2, "a node panicked"),
+    (Bug::RenumberedOnEdit, 2, "what was acknowledged stays"),
+];
+
+/// A world in a process of its own, since a node that panics takes it down: whether every promise was kept, and what was said.
+fn live(seed: u64, planted: Option<Bug>) -> Result<(bool, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ipam-chaos"));
+    command.args(["sim", "--seed", &seed.to_string()]);
+    if let Some(bug) = planted {
+        command.args(["--planted", bug.name()]);
+    }
+    let output = command.env("RUST_BACKTRACE", "0").output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    ))
+}
+
+#[test]
+fn every_planted_bug_is_found_and_nothing_is_found_without_it() -> Result<()> {
+    for bug in Bug::ALL {
+        let found = FOUND.iter().find(|(known, ..)| *known == bug);
+        let Some((_, seed, words)) = found else {
+            anyhow::bail!("no seed is recorded for {}", bug.name());
+        };
+        let (kept, said) = live(*seed, Some(bug))?;
+        ensure!(
+            !kept && said.contains(words),
+            "{} with seed {seed} has to be found by: {words}; said was: {said}",
+            bug.name()
+        );
+        let (kept, said) = live(*seed, None)?;
+        ensure!(kept, "seed {seed} without {}: {said}", bug.name());
+    }
+    Ok(())
+}

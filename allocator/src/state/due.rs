@@ -55,10 +55,11 @@ impl State {
             .then_some(id)
     }
 
-    /// Whether a time by the log's clock has come.
+    /// Whether a time by the log's clock is over. Stamps are cut to whole milliseconds, so what was given at a
+    /// millisecond may have been given at its end: the millisecond in which it ends has to pass, too.
     fn is_time(&self, at_ms: u64) -> bool {
         let early_ms = u64::from(planted(Bug::EndedATickEarly));
-        at_ms <= self.meta.clock.now_ms().saturating_add(early_ms)
+        at_ms < self.meta.clock.now_ms().saturating_add(early_ms)
     }
 
     /// The holds of a pool whose end is due and frees their blocks, those that ended first before the

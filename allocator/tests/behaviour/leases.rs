@@ -102,7 +102,7 @@ fn a_lease_that_is_over_ends_the_claim_and_never_before() {
         expiring: 1,
         ..Swept::default()
     };
-    harness.later(10);
+    harness.later(11);
     assert_eq!(harness.expire(), told);
     assert_eq!(harness.expire(), Swept::default());
     let expiring = harness.state.claim(&name(TENANT), &name("c")).unwrap();

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::Told;
 
-/// When each lease may end.
+/// The millisecond after which each lease may end.
 #[derive(Debug)]
 pub(super) struct NoEarlyEnd {
     ttl_ms: fn(&str) -> Option<u64>,
@@ -37,7 +37,7 @@ impl NoEarlyEnd {
             EventKind::Expired => {
                 let ends_at_ms = self.ends_at_ms.remove(generation);
                 ensure!(
-                    ends_at_ms.is_some_and(|ends_at_ms| told.clock.to_ms >= ends_at_ms),
+                    ends_at_ms.is_some_and(|ends_at_ms| told.clock.to_ms > ends_at_ms),
                     "{name}'s lease of {block} runs until {ends_at_ms:?} ms, and was ended at {} ms at the latest",
                     told.clock.to_ms
                 );
@@ -62,8 +62,8 @@ mod tests {
             invariant.check(&told(2, EventKind::Renewed, lease, 1_200))?;
             invariant.check(&told(3, EventKind::Expired, lease, at_ms))
         };
-        ends(1_700)?;
-        assert!(ends(1_699).is_err());
+        ends(1_701)?;
+        assert!(ends(1_700).is_err());
         let mut invariant = NoEarlyEnd::new(|_| None);
         invariant.check(&told(1, EventKind::Allocated, lease, 1_000))?;
         assert!(

@@ -17,7 +17,7 @@ pub(super) struct NoEarlyReuse {
 #[derive(Debug)]
 struct Kept {
     name: String,
-    /// Not before.
+    /// Not before this millisecond is over.
     free_at_ms: u64,
 }
 
@@ -37,18 +37,20 @@ impl NoEarlyReuse {
         let block = block.to_string();
         match told.change.kind {
             EventKind::Released | EventKind::Expired => {
-                let free_at_ms = told.clock.from_ms + (self.grace_ms)(&told.change.pool);
-                let kept = Kept {
-                    name: name.clone(),
-                    free_at_ms,
-                };
-                self.kept.insert(block, kept);
+                let grace_ms = (self.grace_ms)(&told.change.pool);
+                if grace_ms > 0 {
+                    let kept = Kept {
+                        name: name.clone(),
+                        free_at_ms: told.clock.from_ms + grace_ms,
+                    };
+                    self.kept.insert(block, kept);
+                }
             }
             EventKind::Allocated | EventKind::Returned | EventKind::Reclaimed => {
                 if let Some(kept) = self.kept.remove(&block) {
                     let returns = told.change.kind == EventKind::Returned && kept.name == *name;
                     ensure!(
-                        returns || told.clock.to_ms >= kept.free_at_ms,
+                        returns || told.clock.to_ms > kept.free_at_ms,
                         "{block} was kept for {} until {} ms, and is {:?} ({name}) at {} ms at the latest",
                         kept.name,
                         kept.free_at_ms,
@@ -71,9 +73,9 @@ mod tests {
     #[test]
     fn a_block_that_goes_to_another_a_millisecond_early_is_found() -> Result<()> {
         for (name, kind, at_ms, holds) in [
-            ("b", EventKind::Allocated, 1_500, true),
-            ("b", EventKind::Allocated, 1_499, false),
-            ("a", EventKind::Reclaimed, 1_499, false),
+            ("b", EventKind::Allocated, 1_501, true),
+            ("b", EventKind::Allocated, 1_500, false),
+            ("a", EventKind::Reclaimed, 1_500, false),
             ("a", EventKind::Returned, 1_001, true),
             ("b", EventKind::Returned, 1_001, false),
         ] {

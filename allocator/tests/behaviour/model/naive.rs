@@ -225,7 +225,7 @@ impl Model {
         let (mut swept, mut ended_too) = (self.clone(), ended.clone());
         let over = |model: &Self| {
             let dues = model.dues().into_iter();
-            dues.filter(|one| one.pool == pool && one.end_ms <= self.now_ms && model.frees(one))
+            dues.filter(|one| one.pool == pool && one.end_ms < self.now_ms && model.frees(one))
                 .min_by_key(|one| one.end_ms)
         };
         let mut next = over(&swept)?;
@@ -265,7 +265,7 @@ impl Model {
         let mut dues = Vec::new();
         for (place, claim) in self.claims.iter().enumerate() {
             let Some(lease) = claim.lease else { continue };
-            let over = lease.expires_ms <= self.now_ms;
+            let over = lease.expires_ms < self.now_ms;
             dues.push(Waiting {
                 // Leases here are short: a second before the end. What is over is not told any more.
                 at_ms: lease.expires_ms - if lease.told { 0 } else { 1_000 },
@@ -286,7 +286,7 @@ impl Model {
                 pool: kept.pool.clone(),
             }));
         }
-        dues.retain(|one| one.at_ms <= self.now_ms);
+        dues.retain(|one| one.at_ms < self.now_ms);
         dues.sort_by_key(|one| one.at_ms);
         dues
     }

@@ -156,10 +156,15 @@ impl<'a> Holding<'a> {
         }
     }
 
+    /// When its end was first asked for, or its lease may have been over: what comes after its end counts from then,
+    /// also where it took effect later. (A leader counts the grace from when it takes a release in.)
+    pub(super) fn asked_or_over(&self) -> u64 {
+        let released = self.endings.iter().map(|ending| ending.invoked.us).min();
+        released.unwrap_or(NEVER_US).min(self.lease_may_end())
+    }
+
     /// See [`Self::may_end_us`].
     pub(super) fn may_end(&self) -> u64 {
-        let released = self.endings.iter().map(|ending| ending.invoked.us).min();
-        let asked_or_over = released.unwrap_or(NEVER_US).min(self.lease_may_end());
         // Whatever was tried before: then it was still held.
         let held = self
             .sightings
@@ -167,7 +172,7 @@ impl<'a> Holding<'a> {
             .filter(|sighting| sighting.is_linearizable)
             .map(|sighting| sighting.invoked.us)
             .max();
-        asked_or_over.max(held.unwrap_or(0))
+        self.asked_or_over().max(held.unwrap_or(0))
     }
 
     /// The lease in force is that of the last renewal; of those that overlap, either may be the last.

@@ -1,6 +1,8 @@
 //! A released block is kept for who had it: to anybody else it goes when the grace of its pool is over, and no earlier.
 //!
-//! The grace begins no earlier than the holding may have ended, and is measured by the history's clock.
+//! The grace begins no earlier than somebody asked for the holding's end, or its lease was over, and is measured by the
+//! history's clock. It may begin before the end takes effect: a leader counts it from when it takes the release in, and
+//! may need a while for a quorum.
 
 use super::Case;
 use super::holding::{Holding, NEVER_US};
@@ -39,8 +41,9 @@ pub(super) fn check(case: &Case<'_>) -> Notes {
 
 /// The end of the grace, where there is one and the holding may have ended at all.
 fn kept_until_us(holding: &Holding<'_>) -> Option<u64> {
-    let is_kept = holding.grace_us > 0 && holding.may_end_us != NEVER_US;
-    is_kept.then(|| holding.may_end_us.saturating_add(holding.grace_us))
+    let from_us = holding.asked_or_over();
+    let is_kept = holding.grace_us > 0 && from_us != NEVER_US;
+    is_kept.then(|| from_us.saturating_add(holding.grace_us))
 }
 
 fn followed(notes: &mut Notes, before: &Holding<'_>, next: &Holding<'_>) {
@@ -107,6 +110,11 @@ mod tests {
             (
                 "90 watching 1 4\n100 watched 1 5.0 reclaimed a 10.1.0.4/30 7",
                 "90 watching 1 4\n110 watched 1 5.0 reclaimed a 10.1.0.4/30 7",
+            ),
+            // The leader had it before the read, and needed a while for a quorum.
+            (
+                "30-40 get a => found 10.1.0.4/30 7 @3\n80-109 claim b kept => holds 10.1.0.5/32 8 new @5",
+                "30-40 get a => found 10.1.0.4/30 7 @3\n80-110 claim b kept => holds 10.1.0.5/32 8 new @5",
             ),
             // It goes back, and the grace begins anew.
             (

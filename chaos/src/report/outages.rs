@@ -1,7 +1,7 @@
 //! Times without service: how long no write was acknowledged after a fault that hit the leader.
 //!
-//! For each such fault it is the longest time between two acknowledged writes that follow each other, of those that
-//! overlap the time from the fault to the next one of its sort, but no longer than [`WINDOW_US`].
+//! For each such fault it is the longest time between two acknowledged writes that follow each other, up to where the
+//! next fault begins, of whatever sort, but no longer than [`WINDOW_US`].
 
 use super::faults::Fault;
 use super::units::percentile;
@@ -13,7 +13,7 @@ const WINDOW_US: u64 = 20_000_000;
 #[derive(Debug, Clone)]
 pub(super) struct Outage {
     pub(super) kind: String,
-    /// The last acknowledged write before, and the first after.
+    /// The last acknowledged write before, and the first after, or the end of the fault's time.
     pub(super) from_us: u64,
     pub(super) to_us: u64,
 }
@@ -26,30 +26,21 @@ impl Outage {
 
 /// `writes` are the times at which writes were acknowledged, in order; nothing was asked after `last_us`.
 pub(super) fn outages(faults: &[Fault], writes: &[u64], last_us: u64) -> Vec<Outage> {
-    let hits: Vec<&Fault> = faults.iter().filter(|fault| fault.hits_leader).collect();
-    let nexts = hits
-        .iter()
-        .skip(1)
-        .map(|next| next.from_us)
-        .chain([u64::MAX]);
     let mut outages = Vec::new();
-    for (hit, next_us) in hits.iter().zip(nexts) {
+    for hit in faults.iter().filter(|fault| fault.hits_leader) {
+        let later = faults.iter().map(|fault| fault.from_us);
+        let next_us = later.filter(|from_us| *from_us > hit.from_us).min();
         let end_us = next_us
+            .unwrap_or(u64::MAX)
             .min(hit.from_us.saturating_add(WINDOW_US))
             .min(last_us);
-        // From the last write before the fault to the first behind its time.
+        // From the last write before the fault to the end of its time: what begins there is the next one's doing.
         let first = writes
             .partition_point(|us| *us <= hit.from_us)
             .saturating_sub(1);
         let last = writes.partition_point(|us| *us < end_us);
-        let around = writes
-            .get(first..=last)
-            .or(writes.get(first..))
-            .unwrap_or_default();
-        let mut stops = around.to_vec();
-        if last >= writes.len() {
-            stops.push(last_us);
-        }
+        let mut stops = writes.get(first..last).unwrap_or_default().to_vec();
+        stops.push(end_us);
         let gaps = stops.windows(2).map(|pair| (pair[0], pair[1]));
         let longest = gaps.max_by_key(|(from, to)| to.saturating_sub(*from));
         if let Some((from_us, to_us)) = longest.filter(|(from, to)| from <= to) {
@@ -97,6 +88,11 @@ mod tests {
         assert_eq!(
             gaps(&[hit(310, true), hit(1_020, true)]),
             [(300, 900), (1_050, 2_000)]
+        );
+        assert_eq!(
+            gaps(&[hit(310, true), hit(1_060, false)]),
+            [(300, 900)],
+            "another fault has begun"
         );
         assert_eq!(gaps(&[hit(310, false)]), []);
         assert_eq!(

@@ -1,10 +1,7 @@
 //! Bugs that are there on purpose, so that the checks that ought to find them can be seen to do so.
 //!
-//! They exist only in builds with the feature `planted-bugs`, which no build without debug assertions may have; even
-//! there, none is in effect until it is chosen. In every other build [`planted`] is the constant `false`.
-
-#[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
-compile_error!("a release build has no planted bugs");
+//! They exist only in builds with the feature `planted-bugs` and with debug assertions, so in no release build; even there,
+//! none is in effect until it is chosen. In every other build [`planted`] is the constant `false`.
 
 macro_rules! bugs {
     ($($(#[doc = $doc:literal])+ $bug:ident => $name:literal,)+) => {
@@ -62,25 +59,32 @@ bugs! {
 }
 
 /// Whether a bug is in effect.
-#[cfg(feature = "planted-bugs")]
+#[cfg(all(feature = "planted-bugs", debug_assertions))]
 pub fn planted(bug: Bug) -> bool {
     Bug::ALL.get(chosen::CHOSEN.load(chosen::ORDER)) == Some(&bug)
 }
 
 /// Whether a bug is in effect: never, in this build.
-#[cfg(not(feature = "planted-bugs"))]
+#[cfg(not(all(feature = "planted-bugs", debug_assertions)))]
 pub const fn planted(_bug: Bug) -> bool {
     false
 }
 
-/// Has one bug take effect in the whole process, or none.
-#[cfg(feature = "planted-bugs")]
-pub fn choose(bug: Option<Bug>) {
+/// Has one bug take effect in the whole process, or none. Returns whether this build has any.
+#[cfg(all(feature = "planted-bugs", debug_assertions))]
+pub fn choose(bug: Option<Bug>) -> bool {
     let position = Bug::ALL.iter().position(|known| Some(*known) == bug);
     chosen::CHOSEN.store(position.unwrap_or(usize::MAX), chosen::ORDER);
+    true
 }
 
-#[cfg(feature = "planted-bugs")]
+/// Has one bug take effect in the whole process, or none. Returns whether this build has any: it has none.
+#[cfg(not(all(feature = "planted-bugs", debug_assertions)))]
+pub const fn choose(_bug: Option<Bug>) -> bool {
+    false
+}
+
+#[cfg(all(feature = "planted-bugs", debug_assertions))]
 mod chosen {
     use core::sync::atomic::{AtomicUsize, Ordering};
 

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use chaos::{checkers, history, power_loss, real, report};
 use clap::{Parser, Subcommand};
-use cluster_tests::requirements::say;
 
 /// Breaks nodes, disks and networks, and checks that every promise was kept
 #[derive(Debug, Parser)]
@@ -66,7 +65,7 @@ fn check(path: &Path, html: Option<&Path>) -> Result<()> {
     let file = File::open(path).with_context(|| format!("{name}"))?;
     let lines = history::read(BufReader::new(file)).with_context(|| format!("{name}"))?;
     let verdict = checkers::check(&lines);
-    say(&report::text(&lines, &verdict));
+    report::print(&report::text(&lines, &verdict));
     if let Some(html) = html {
         let page = report::html(&name.to_string(), &lines, &verdict);
         std::fs::write(html, page).with_context(|| format!("{}", html.display()))?;

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use allocator::planted::{Bug, choose};
+use anyhow::{Context, Result, anyhow, ensure};
+use chaos::report::print;
 use chaos::sim::{self, Failure, Figures, Outcome, Plan};
 use clap::Args;
 use cluster_tests::requirements::say;
@@ -24,13 +26,12 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 1)]
     worlds: u64,
     /// For how long faults come and go, in seconds of the cluster's time
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 40)]
     seconds: u64,
     /// The worlds without any fault: everything that is asked must then be answered
     #[arg(long)]
     calm: bool,
-    /// A bug to plant, by name; there are 15, see `allocator::planted`
-    #[cfg(feature = "planted-bugs")]
+    /// A bug to plant, by name (docs/chaos.md); only in builds that have them
     #[arg(long)]
     planted: Option<String>,
     /// How many worlds at a time
@@ -51,13 +52,12 @@ thread_local! {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     name_the_world_of_a_panic();
-    #[cfg(feature = "planted-bugs")]
     plant(arguments.planted.as_deref())?;
     let first = arguments.seed.unwrap_or_else(rand::random);
     if arguments.worlds == 1 {
         return one(first, arguments);
     }
-    say(&format!(
+    print(&format!(
         "seeds {first} to {}",
         first + (arguments.worlds - 1)
     ));
@@ -79,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                     match ended {
                         Ok(outcome) => total.add(&outcome.figures),
                         Err(failure) => {
-                            say(&format!(
+                            print(&format!(
                                 "{}\nFAILED {:#}",
                                 again(seed, arguments),
                                 failure.error
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
     });
     let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    say(&format!(
+    print(&format!(
         "{} worlds of {} s\n{}\nfewest claims acknowledged in a world: {}",
         total.worlds,
         arguments.seconds,
@@ -111,16 +111,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Plants a bug for the rest of the process.
-#[cfg(feature = "planted-bugs")]
 fn plant(name: Option<&str>) -> Result<()> {
-    use allocator::planted::{Bug, choose};
-    if let Some(name) = name {
-        let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name);
-        let names = Bug::ALL.map(Bug::name).join(", ");
-        choose(Some(bug.with_context(|| {
-            format!("no bug is called {name}; there are: {names}")
-        })?));
-    }
+    let Some(name) = name else {
+        return Ok(());
+    };
+    let bug = Bug::ALL.into_iter().find(|bug| bug.name() == name);
+    let names = Bug::ALL.map(Bug::name).join(", ");
+    let bug = bug.with_context(|| format!("no bug is called {name}; there are: {names}"))?;
+    ensure!(
+        choose(Some(bug)),
+        "this build has no planted bugs: they need `--features planted-bugs` and debug assertions"
+    );
     Ok(())
 }
 
@@ -146,22 +147,18 @@ impl Total {
 }
 
 fn one(seed: u64, arguments: &Arguments) -> Result<()> {
-    say(&again(seed, arguments));
+    print(&again(seed, arguments));
     match live(seed, arguments) {
         Ok(outcome) => {
             if arguments.trace {
-                say(&outcome.trace.text());
+                print(&outcome.trace.text());
             }
-            say(&format!(
+            print(&format!(
                 "{}\ntrace of {} events {:016x}",
                 outcome.figures,
                 outcome.trace.len(),
                 outcome.trace.hash()
             ));
-            if arguments.calm {
-                let unanswered = outcome.figures.unanswered;
-                ensure!(unanswered == (0, 0), "not everything was answered");
-            }
             Ok(())
         }
         Err(failure) => {
@@ -172,7 +169,7 @@ fn one(seed: u64, arguments: &Arguments) -> Result<()> {
             } else {
                 lines.len().saturating_sub(LAST_LINES)
             };
-            say(&lines[from..].join("\n"));
+            print(&lines[from..].join("\n"));
             Err(failure.error).context("the world broke a promise")
         }
     }
@@ -182,7 +179,16 @@ fn live(seed: u64, arguments: &Arguments) -> Result<Outcome, Failure> {
     WORLD.set(Some(seed));
     let lived = sim::run(&plan(seed, arguments));
     WORLD.set(None);
-    lived
+    let outcome = lived?;
+    let (unknown, not_proposed) = outcome.figures.unanswered;
+    if arguments.calm && (unknown, not_proposed) != (0, 0) {
+        let error = anyhow!(
+            "seed {seed}: without faults everything is answered, but {unknown} outcomes are unknown and {not_proposed} commands were not proposed"
+        );
+        let trace = outcome.trace;
+        return Err(Failure { error, trace });
+    }
+    Ok(outcome)
 }
 
 /// A panic of a node ends the process, since its runtime cannot be put away any more. It is said which world it was.

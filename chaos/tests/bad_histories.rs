@@ -129,7 +129,7 @@ fn the_command_prints_a_report_writes_a_page_and_tells_by_its_exit() -> Result<(
             .arg("--html")
             .arg(&page)
             .output()?;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.code() == Some(code), "{name}: {said}");
         ensure!(said.contains(says), "{name}: {said}");
         ensure!(std::fs::read_to_string(&page)?.contains("<svg "), "{name}");

@@ -38,6 +38,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ipam-raft-store",
             "ipam-api",
             "ipam-client",
+            "ipamctl",
             "ipamd",
             "ipam-cluster-tests",
         ],

@@ -100,7 +100,7 @@ pub fn run(options: &Options) -> Result<()> {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let seed = options.seed.unwrap_or_default();
-    say(&format!(
+    report::print(&format!(
         "seed {seed} (again with: ipam-chaos {})",
         words.join(" ")
     ));
@@ -141,7 +141,7 @@ fn inside(options: &Options) -> Result<()> {
             keep(&lines, cluster.as_ref())?;
         }
         if findings.is_empty() {
-            say("nothing was found that must not be");
+            report::print("nothing was found that must not be");
             return Ok(());
         }
         bail!("found {} things that must not be", findings.len())
@@ -154,7 +154,7 @@ fn judge(lines: &[Line], diary: &Diary, page: Option<File>) -> Result<()> {
         diary.found(&shortcoming);
     }
     let verdict = checkers::check(lines);
-    say(&report::text(lines, &verdict));
+    report::print(&report::text(lines, &verdict));
     if let Some(mut page) = page {
         let html = report::html("A run of real processes", lines, &verdict);
         page.write_all(html.as_bytes())?;
@@ -200,7 +200,7 @@ async fn course(options: &Options, diary: &Diary, kept: &mut Option<Cluster>) ->
         failed => failed,
     };
     let figures = Figures::of(&diary.lines());
-    say(&figures.text(&options.kinds(), scene.outages()));
+    report::print(&figures.text(&options.kinds(), scene.outages()));
     scene.cluster.find_panics();
     *kept = Some(scene.cluster);
     ended

@@ -24,3 +24,10 @@ pub fn text(lines: &[Line], verdict: &Verdict) -> String {
 pub fn html(title: &str, lines: &[Line], verdict: &Verdict) -> String {
     page::page(title, &figures::Figures::of(lines), verdict)
 }
+
+/// A line of a result, for whoever called the program. What tells how far it has come goes to standard error instead.
+pub fn print(line: &str) {
+    use std::io::Write;
+    // Nobody reads it: then nobody misses it.
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
+}

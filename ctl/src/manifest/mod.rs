@@ -204,6 +204,20 @@ pub(crate) fn load(files: &[PathBuf], tenant: Option<&Name>) -> Result<Vec<Docum
     Ok(order::sorted(judged.documents))
 }
 
+/// The same of a text that is in no file.
+pub(crate) fn of_text(text: &str, tenant: Option<&Name>) -> Result<Vec<Document>, Vec<String>> {
+    let mut raw = Vec::new();
+    read::documents("text", text, &mut raw).map_err(|failure| vec![failure.to_string()])?;
+    let judged = judge(raw, tenant);
+    if judged.faults.is_empty() {
+        return Ok(order::sorted(judged.documents));
+    }
+    let told = judged.faults.into_iter();
+    Err(told
+        .map(|fault| format!("{}: {}", fault.place, fault.text))
+        .collect())
+}
+
 /// The fields of the API that an item of a listing comes to, not checked yet; or all that is wrong with it.
 pub(crate) fn fields_of(item: &Value) -> Result<Map<String, Value>, String> {
     let place = Place {

@@ -33,10 +33,14 @@ pub(crate) type Frames = Framed<BoxStream, LengthDelimitedCodec>;
 
 /// Wraps a connection.
 pub(crate) fn frames(stream: BoxStream) -> Frames {
-    let codec = LengthDelimitedCodec::builder()
+    Framed::new(stream, codec())
+}
+
+/// What finds the frames in a connection's bytes.
+pub(crate) fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder()
         .max_frame_length(FRAME_BYTES_MAX)
-        .new_codec();
-    Framed::new(stream, codec)
+        .new_codec()
 }
 
 /// What a frame is.

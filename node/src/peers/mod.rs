@@ -12,6 +12,7 @@ mod frame;
 pub(crate) mod hello;
 mod link;
 mod net;
+pub mod reading;
 mod server;
 pub(crate) mod snapshot;
 mod tap;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use node::replica::{PeerListen, Placement, Replica, ReplicaOptions, Timers};
+use node::replica::{
+    ClusterStatus, Health, PeerListen, Placement, Replica, ReplicaOptions, Timers,
+};
 use raft_store::checkpoint::MemoryBackend;
 use raft_store::env::Env;
 use raft_store::env::sim::{SimEnv, SimFs};
@@ -22,6 +24,8 @@ use crate::invariants::{EntryId, Glimpse};
 
 const PEER_PORT: u16 = 7401;
 const QUEUE_COMMANDS_MAX: usize = 256;
+/// How often a node says how it is.
+const SAYS_EVERY: Duration = Duration::from_millis(100);
 /// Small, so that entries are read from the disk, too.
 const CACHE_BYTES: usize = 32 << 10;
 
@@ -44,6 +48,8 @@ struct Inside {
     starts: u64,
     env: Option<Arc<SimEnv>>,
     replica: Option<Replica>,
+    /// What the node last said of itself.
+    said: Option<(ClusterStatus, Health)>,
     /// Why the node stopped by itself.
     ended: Option<String>,
     /// By how much its wall clock is wrong, in milliseconds.
@@ -66,6 +72,7 @@ impl Machine {
             starts: 0,
             env: None,
             replica: None,
+            said: None,
             ended: None,
             wall_ms: 0,
             disks: 0,
@@ -100,6 +107,7 @@ impl Machine {
         let mut inside = self.lock();
         inside.ended = None;
         inside.env = None;
+        inside.said = None;
         inside
     }
 
@@ -227,11 +235,12 @@ impl World {
 
     /// All nodes run and say that they serve.
     pub(super) fn all_serve(&self) -> bool {
-        let replicas = self.replicas();
-        replicas.len() == self.machines.len()
-            && replicas
-                .iter()
-                .all(|(_, replica)| replica.health().is_ready())
+        let says_so = |machine: &Machine| {
+            let inside = machine.lock();
+            let said = inside.said.as_ref();
+            inside.ended.is_none() && said.is_some_and(|(_, health)| health.is_ready())
+        };
+        self.machines().all(|(_, machine)| says_so(machine))
     }
 
     /// All nodes follow the same leader and have applied the whole of its log.
@@ -263,9 +272,12 @@ impl World {
 
     /// For a failure's report.
     pub(super) fn describe(&self) -> String {
-        let of = |(id, machine): (u64, &Machine)| match machine.replica() {
-            Some(replica) => format!("node {id}: {:?} {:?}", replica.status(), replica.health()),
-            None => format!("node {id} does not run: {:?}", machine.ended()),
+        let of = |(id, machine): (u64, &Machine)| {
+            let inside = machine.lock();
+            match &inside.said {
+                Some((status, health)) => format!("node {id}: {status:?} {health:?}"),
+                None => format!("node {id} does not run: {:?}", inside.ended),
+            }
         };
         self.machines().map(of).collect::<Vec<_>>().join("; ")
     }
@@ -312,6 +324,7 @@ async fn run_node(machine: Machine, plan: Plan, book: Book, air: Air) -> Result<
         tasks.spawn(clients::run(seat, replica.clone(), book.clone()));
     }
     tasks.spawn(operator::run(id, replica.clone(), book));
+    tasks.spawn(say(machine.clone(), replica.clone()));
     tokio::select! {
         biased;
         fatal = replica.fatal() => {
@@ -324,6 +337,15 @@ async fn run_node(machine: Machine, plan: Plan, book: Book, air: Air) -> Result<
             }
             std::future::pending().await
         } => ended,
+    }
+}
+
+/// Has the node say how it is, now and then: what it hears of others has its age by the world's time, and only here does
+/// that time pass. Outside of the node's runtime it would be measured against the machine's.
+async fn say(machine: Machine, replica: Replica) -> Result<()> {
+    loop {
+        machine.lock().said = Some((replica.status(), replica.health()));
+        tokio::time::sleep(SAYS_EVERY).await;
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Needs debug assertions; says so where there are none.
 
+use std::collections::BTreeSet;
 use std::process::Command;
+use std::thread;
 
 use allocator::planted::{Bug, choose};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use cluster_tests::requirements::say;
 
 /// The bug, the seed, and what is said when it is found.
@@ -60,19 +62,30 @@ fn every_planted_bug_is_found_and_nothing_is_found_without_it() -> Result<()> {
         say("planted bugs: skipped: this build has none, since it has no debug assertions");
         return Ok(());
     }
-    for bug in Bug::ALL {
-        let found = FOUND.iter().find(|(known, ..)| *known == bug);
-        let Some((_, seed, words)) = found else {
-            anyhow::bail!("no seed is recorded for {}", bug.name());
-        };
-        let (kept, said) = live(*seed, Some(bug))?;
-        ensure!(
-            !kept && said.contains(words),
-            "{} with seed {seed} has to be found by: {words}; said was: {said}",
-            bug.name()
-        );
-        let (kept, said) = live(*seed, None)?;
-        ensure!(kept, "seed {seed} without {}: {said}", bug.name());
+    // Two at a time; each world is a process of its own.
+    let (one, other) = Bug::ALL.split_at(Bug::ALL.len() / 2);
+    thread::scope(|scope| {
+        let find = |bugs: &[Bug]| bugs.iter().try_for_each(|bug| is_found(*bug));
+        let both = [one, other].map(|bugs| scope.spawn(move || find(bugs)));
+        both.into_iter()
+            .try_for_each(|part| part.join().expect("it does not panic"))
+    })?;
+    let seeds: BTreeSet<u64> = FOUND.iter().map(|(_, seed, _)| *seed).collect();
+    for seed in seeds {
+        let (kept, said) = live(seed, None)?;
+        ensure!(kept, "seed {seed} without a bug: {said}");
     }
+    Ok(())
+}
+
+fn is_found(bug: Bug) -> Result<()> {
+    let name = bug.name();
+    let found = FOUND.iter().find(|(known, ..)| *known == bug);
+    let (_, seed, words) = found.with_context(|| format!("no seed is recorded for {name}"))?;
+    let (kept, said) = live(*seed, Some(bug))?;
+    ensure!(
+        !kept && said.contains(words),
+        "{name} with seed {seed} has to be found by: {words}; said was: {said}"
+    );
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) fn compile(folder: &Path) -> Result<PathBuf> {
 /// What one node is told that is not the truth.
 #[derive(Debug)]
 pub(super) struct Control {
-    library: PathBuf,
+    preloaded: PathBuf,
     path: PathBuf,
     file: File,
 }
@@ -44,7 +44,7 @@ impl Control {
         let file = File::create(&path).with_context(|| path.display().to_string())?;
         file.set_len(CONTROL_BYTES)?;
         Ok(Self {
-            library: library.to_owned(),
+            preloaded: library.to_owned(),
             path,
             file,
         })
@@ -53,7 +53,7 @@ impl Control {
     /// Has a process that is to be started listen to it.
     pub(super) fn preload(&self, command: &mut Command) {
         command
-            .env("LD_PRELOAD", &self.library)
+            .env("LD_PRELOAD", &self.preloaded)
             .env(CONTROL, &self.path);
     }
 

@@ -21,7 +21,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Clusters in one thread, on simulated disks and networks; a seed decides everything
-    Sim(simulate::Arguments),
+    Sim(Box<simulate::Arguments>),
     /// Three real nodes on disks of their own, which lose their power at one instant; needs root
     PowerLoss {
         /// How often

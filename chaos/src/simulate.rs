@@ -12,6 +12,9 @@ use chaos::report::print;
 use chaos::sim::{self, Failure, Figures, Outcome, Plan};
 use clap::Args;
 use cluster_tests::requirements::say;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 /// What of a trace is shown where a world failed.
 const LAST_LINES: usize = 40;
@@ -43,6 +46,19 @@ pub(super) struct Arguments {
     /// Print all that happened
     #[arg(long)]
     trace: bool,
+    /// Print what the nodes log, too, in the world's time: `info`, or for one part `openraft::replication=trace`
+    #[arg(long, value_name = "FILTER")]
+    log: Option<EnvFilter>,
+}
+
+/// The world's time, in seconds.
+struct WorldTime;
+
+impl FormatTime for WorldTime {
+    fn format_time(&self, out: &mut Writer<'_>) -> std::fmt::Result {
+        let elapsed = turmoil::sim_elapsed().unwrap_or_default();
+        write!(out, "{:>9.3}", elapsed.as_secs_f64())
+    }
 }
 
 thread_local! {
@@ -53,6 +69,14 @@ thread_local! {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     name_the_world_of_a_panic();
     plant(arguments.planted.as_deref())?;
+    if let Some(filter) = &arguments.log {
+        tracing_subscriber::fmt()
+            .with_env_filter(filter.clone())
+            .with_timer(WorldTime)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .init();
+    }
     let first = arguments.seed.unwrap_or_else(rand::random);
     if arguments.worlds == 1 {
         return one(first, arguments);

@@ -1,5 +1,8 @@
 //! A snapshot as a stream of calls on a connection of its own: begin, chunks, end with a checksum
 //! over the whole.
+//!
+//! To install a large one takes its time, so the reply to the end may be long in coming. Nothing else is replicated to the
+//! receiver meanwhile. So it is asked now and then whether it is there: should the reply be lost, that is soon known.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use raft_store::codec::{SnapshotMetaRecord, VoteRecord};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::link::{CallError, Link};
 use super::server::{Service, SnapshotSink};
@@ -20,6 +23,8 @@ pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_MAX: Duration = Duration::from_secs(10);
 /// How long the receiver may take to install a whole snapshot.
 const INSTALL_MAX: Duration = Duration::from_mins(5);
+/// Meanwhile it is asked as often whether it has.
+const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a snapshot did not arrive.
 #[derive(Debug, Error)]
@@ -66,13 +71,31 @@ pub(crate) async fn send(
             other => return Err(unexpected(&other).into()),
         }
     }
-    match link
-        .call(&Request::SnapshotEnd { crc }, Instant::now() + INSTALL_MAX)
-        .await?
-    {
-        Reply::SnapshotDone { vote } => Ok(vote),
-        Reply::Unable { reason } => Err(SendError::Refused(reason)),
-        other => Err(unexpected(&other).into()),
+    let end = Request::SnapshotEnd { crc };
+    tokio::select! {
+        biased;
+        ended = link.call(&end, Instant::now() + INSTALL_MAX) => match ended? {
+            Reply::SnapshotDone { vote } => Ok(vote),
+            Reply::Unable { reason } => Err(SendError::Refused(reason)),
+            other => Err(unexpected(&other).into()),
+        },
+        known = ask(link, &begin) => Ok(known?),
+    }
+}
+
+/// Begins anew until the receiver, which does one thing after the other, replies that all of it is there.
+async fn ask(link: &Link, begin: &Request) -> Result<VoteRecord, CallError> {
+    loop {
+        sleep(ASK_EVERY).await;
+        match link.call(begin, Instant::now() + ASK_EVERY).await {
+            Ok(Reply::SnapshotDone { vote }) => return Ok(vote),
+            Ok(Reply::SnapshotGoOn) => {
+                let reason = "the receiver does not have the snapshot";
+                return Err(CallError::NoReply(reason.to_owned()));
+            }
+            // It is still busy with the installation, or this is lost, too.
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 

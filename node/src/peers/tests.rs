@@ -1,7 +1,6 @@
 //! Links and the server together, over a network in memory and with time that does not pass by
 //! itself.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,24 +9,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
 use parking_lot::Mutex;
-use raft_store::codec::{
-    self, LogIdRecord, SnapshotMetaRecord, StoredMembershipRecord, VoteRecord,
-};
+use raft_store::codec::{self, LogIdRecord, SnapshotMetaRecord, VoteRecord};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::CallError;
 use super::connection::{Local, Target, probe};
 use super::directory::Directory;
-use super::frame::{Kind, Message, frames};
+use super::frame::{Frames, Kind, Message, frames};
 use super::hello::{Card, LinkKind, Refusal};
 use super::net::{BoxStream, Listener, Net, NetFuture};
 use super::server::{Server, Service, ServiceFuture, SnapshotSink};
 use super::wire::{Append, AppendReply, Reply, Report, Request};
-use super::{CallError, snapshot};
 
+mod snapshots;
 mod strangers;
 
 const CLUSTER: u128 = 7;
@@ -228,6 +226,39 @@ fn pair() -> Pair {
         answers,
         links,
         _stop: stop.drop_guard(),
+    }
+}
+
+/// Node 2, with links, and what they connect to: the test itself is node 1.
+fn links_alone() -> (Directory, mpsc::Receiver<DuplexStream>, DropGuard) {
+    let (connects, arriving) = mpsc::channel(8);
+    let stop = CancellationToken::new();
+    let links = Directory::new(
+        Arc::new(OneListener(connects)),
+        Fixed::new(2, 22),
+        tokio::runtime::Handle::current(),
+        TaskTracker::new(),
+        stop.clone(),
+    );
+    (links, arriving, stop.drop_guard())
+}
+
+/// The next connection of node 2, after the hello.
+async fn welcomed(arriving: &mut mpsc::Receiver<DuplexStream>) -> Frames {
+    let mut peer = frames(Box::new(arriving.recv().await.expect("the link connects")));
+    peer.next().await.expect("a hello").expect("whole");
+    let welcome = super::hello::Welcome {
+        card: Fixed::new(1, 11).card(),
+        knows_you_as: Some(22),
+    };
+    let payload = codec::encode(&welcome).expect("it is small");
+    say(&mut peer, Message::plain(Kind::Welcome, payload.into())).await;
+    peer
+}
+
+async fn say(peer: &mut Frames, message: Message) {
+    for frame in message.frames() {
+        peer.send(frame).await.expect("it is read");
     }
 }
 
@@ -485,108 +516,15 @@ async fn garbage_ends_the_connection_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_snapshot_arrives_whole_or_not_at_all() {
-    let pair = pair();
-    let bytes: Vec<u8> = (0..=240)
-        .cycle()
-        .take(2 * snapshot::CHUNK_BYTES + 77)
-        .collect();
-    let meta = || SnapshotMetaRecord {
-        last: Some(LogIdRecord {
-            term: 1,
-            node: 2,
-            index: 9,
-        }),
-        membership: StoredMembershipRecord {
-            id: None,
-            membership: codec::MembershipRecord {
-                voters: Vec::new(),
-                members: BTreeMap::new(),
-            },
-        },
-        id: "9".to_owned(),
-    };
-    let link = pair.links.link(&target(), LinkKind::Snapshot);
-    let read = |offset: u64, size: usize| {
-        let start = usize::try_from(offset).expect("it is small");
-        Ok(bytes[start..start + size].to_vec().into())
-    };
-    let accepted = snapshot::send(&link, vote(), meta(), bytes.len() as u64, read).await;
-    assert_eq!(accepted.expect("it arrives"), vote());
-    assert!(*pair.answers.snapshots.lock() == bytes);
-
-    pair.answers.snapshots.lock().clear();
-    let short = snapshot::send(&link, vote(), meta(), bytes.len() as u64, |_, _| {
-        Ok(Bytes::new())
-    })
-    .await;
-    assert!(short.is_err());
-    assert_eq!(*pair.answers.snapshots.lock(), Vec::<u8>::new());
-    for wrong in [
-        Request::SnapshotChunk {
-            offset: 0,
-            data: Bytes::new(),
-        },
-        Request::SnapshotEnd { crc: 0 },
-    ] {
-        link.call(
-            &Request::SnapshotBegin {
-                vote: vote(),
-                meta: meta(),
-                bytes: 3,
-            },
-            soon(),
-        )
-        .await
-        .expect("a reply");
-        let begun = matches!(wrong, Request::SnapshotEnd { .. });
-        if !begun {
-            let chunk = Request::SnapshotChunk {
-                offset: 1,
-                data: vec![1].into(),
-            };
-            let reply = link.call(&chunk, soon()).await.expect("a reply");
-            assert!(matches!(reply, Reply::Unable { .. }), "{reply:?}");
-        }
-        let reply = link.call(&wrong, soon()).await.expect("a reply");
-        assert!(matches!(reply, Reply::Unable { .. }), "{reply:?}");
-    }
-    assert_eq!(
-        *pair.answers.snapshots.lock(),
-        Vec::<u8>::new(),
-        "nothing was installed"
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_given_up() {
-    let (connects, mut arriving) = mpsc::channel(8);
-    let net = Arc::new(OneListener(connects));
-    let stop = CancellationToken::new();
-    let links = Directory::new(
-        net,
-        Fixed::new(2, 22),
-        tokio::runtime::Handle::current(),
-        TaskTracker::new(),
-        stop.clone(),
-    );
-    let _stop = stop.drop_guard();
+    let (links, mut arriving, _stop) = links_alone();
     let link = links.link(&target(), LinkKind::Raft);
     let call = tokio::spawn(async move {
         link.call(&append(1), Instant::now() + Duration::from_mins(1))
             .await
     });
     // A peer that says hello and then nothing, with its connection open.
-    let mut peer = frames(Box::new(arriving.recv().await.expect("the link connects")));
-    peer.next().await.expect("a hello").expect("whole");
-    let welcome = super::hello::Welcome {
-        card: Fixed::new(1, 11).card(),
-        knows_you_as: Some(22),
-    };
-    let payload = codec::encode(&welcome).expect("it is small");
-    for frame in Message::plain(Kind::Welcome, payload.into()).frames() {
-        peer.send(frame).await.expect("it is read");
-    }
+    let _peer = welcomed(&mut arriving).await;
     let began = Instant::now();
     let error = call.await.expect("it ends").expect_err("nobody answers");
     assert!(error.was_sent(), "{error}");

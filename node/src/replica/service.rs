@@ -48,12 +48,17 @@ impl Service for PeerService {
         let replica = Weak::clone(&self.0);
         let parts = parts(&replica);
         Box::pin(async move {
-            let (consensus, store, _) = parts.ok_or_else(|| unable("this node is stopping"))?;
+            let (consensus, store, applied) =
+                parts.ok_or_else(|| unable("this node is stopping"))?;
             let newer = consensus
                 .newer_vote_than(vote)
                 .await
                 .map_err(|error| unable(&error.to_string()))?;
             if let Some(vote) = newer {
+                return Err(Reply::SnapshotDone { vote });
+            }
+            if meta.last.map(|id| id.index) <= applied {
+                // All of it is in the state already: installed a moment ago, and the reply was lost.
                 return Err(Reply::SnapshotDone { vote });
             }
             // Not by way of openraft, for which a full disk is the end.

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -15,6 +16,7 @@ use crate::record::{HoldId, Pool, PoolId, TenantId};
 use crate::view::EventKind;
 
 use super::State;
+use super::claim::family_check;
 use super::edit::{Fixed, labels_check};
 use super::pool_difference::same_pool;
 use super::pool_fields::{self, Bounds, Parent, Resolved};
@@ -73,7 +75,12 @@ impl State {
         let pool = self.tables.pool(id);
         pool_fields::check_alone(&spec)?;
         let fields = match &spec.source {
-            PoolSource::Root { space, cidrs } => pool_fields::root(&spec, space.as_ref(), cidrs)?,
+            PoolSource::Root { space, cidrs } => {
+                for (place, one) in cidrs.iter().enumerate() {
+                    family_check(&format!("cidrs[{place}]"), Some(one.cidr.family()), pool)?;
+                }
+                pool_fields::root(&spec, space.as_ref(), cidrs)?
+            }
             PoolSource::Child { .. } => self.child_fields(pool, &spec)?,
         };
         check_handout(&spec.handout, fields.family)?;

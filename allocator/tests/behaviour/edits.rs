@@ -5,6 +5,7 @@ use allocator::command::{Command, Gateway, Strategy};
 use allocator::count::Count;
 use allocator::edit::{ClaimChange, ClaimEdit, LabelsChange, PoolChange, TenantChange, TenantEdit};
 use allocator::filter::AllocationFilter;
+use allocator::prefix::Family;
 use allocator::view::{EventKind, Purpose};
 
 use crate::support::{
@@ -396,5 +397,33 @@ fn a_cidr_that_is_replaced_by_a_wider_or_narrower_one_takes_its_reservations_alo
         assert_eq!(view.capacity.reserved.as_u128(), Some(count), "{after}");
         assert_eq!(harness.take("c", "p", "32"), "10.0.0.0/32");
         assert_eq!(harness.take("d", "p", "32"), "10.0.0.2/32");
+    }
+}
+
+#[test]
+fn a_pool_keeps_its_family_however_empty_it_is() {
+    let mut harness = Harness::new();
+    harness.pool(root("p", "2001:db8::/58"));
+    harness.pool(root("q", "10.1.0.0/24"));
+    for (pool, others, place) in [
+        ("p", "10.0.0.48/28", 0),
+        ("p", "2001:db8::/58 10.0.0.48/28", 1),
+        ("q", "2001:db8:1::/64", 0),
+    ] {
+        let before = harness.view(pool);
+        let refused = harness.refused(pool_edit(pool, vec![cidrs(others)]));
+        assert_eq!(
+            refused,
+            Rejection::FamilyMismatch {
+                field: format!("cidrs[{place}]"),
+                asked: if pool == "p" {
+                    Family::IPv4
+                } else {
+                    Family::IPv6
+                },
+                pool: before.family,
+            }
+        );
+        assert_eq!(harness.view(pool), before);
     }
 }

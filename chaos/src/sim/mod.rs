@@ -44,6 +44,8 @@ const FORM_WITHIN: Duration = Duration::from_secs(30);
 const CONVERGE_WITHIN: Duration = Duration::from_mins(1);
 /// Of undisturbed work after the last fault.
 const QUIET: Duration = Duration::from_secs(2);
+/// A world in which fewer claims got a block goes on undisturbed until as many have: else it has asked too little.
+const CLAIMS_MIN: u64 = 100;
 /// A sync of a slow disk: longer than a follower waits for its leader.
 const SLOW_SYNC: (Duration, Duration) = (Duration::from_millis(700), Duration::from_millis(900));
 
@@ -236,10 +238,15 @@ impl Run<'_> {
         // A node that waits for a sync of before, or that found its disk broken, stops now and is started again.
         let end = self.sim.elapsed() + CONVERGE_WITHIN;
         let quiet = self.sim.elapsed() + QUIET;
-        while self.sim.elapsed() < quiet || !self.world.all_serve() || self.is_replacing() {
+        while self.sim.elapsed() < quiet
+            || !self.world.all_serve()
+            || self.is_replacing()
+            || self.world.book.lock().claims < CLAIMS_MIN
+        {
             ensure!(
                 self.sim.elapsed() < end,
-                "not within {CONVERGE_WITHIN:?} after all was healed: all nodes serve and agree: {}",
+                "not within {CONVERGE_WITHIN:?} after all was healed: all nodes serve and agree, and {CLAIMS_MIN} claims \
+                 have got a block: {}",
                 self.world.describe()
             );
             faults.end_over(self)?;

@@ -65,7 +65,8 @@ const ONLY_NAMED_BY: &[(&str, &[&str])] = &[
 ];
 
 /// As [`ONLY_NAMED_BY`], but a test may start a small server of its own.
-const ONLY_NAMED_OUTSIDE_TESTS_BY: &[(&str, &[&str])] = &[("axum", &["ipamd"])];
+const ONLY_NAMED_OUTSIDE_TESTS_BY: &[(&str, &[&str])] =
+    &[("axum", &["ipamd", "ipam-cluster-tests"])];
 
 /// What must not be reachable from a program that talks to a server.
 const SERVER: &[&str] = &["ipamd", "ipam-raft-store", "openraft", "sled", "axum"];

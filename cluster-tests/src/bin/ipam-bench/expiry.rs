@@ -1,5 +1,6 @@
 //! A hundred thousand leases that are over at one instant, and the claims beside that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::fill;
 use crate::latency::median;
-use crate::open_loop::{OpenLoop, latencies};
+use crate::load::{Claims, Open, open};
 use crate::report::{Table, millis};
 use crate::verdict::Verdicts;
 
@@ -35,22 +36,18 @@ const BUDGET: Duration = Duration::from_millis(50);
 pub(crate) async fn measure() -> Result<Table> {
     let cluster = TestCluster::with_switches(&["--insecure", "--test-clock"]).await?;
     let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
-    let load = OpenLoop {
-        addresses: cluster.addresses(),
-        tenant: tenant.clone(),
-        rate: CLAIMS_A_SECOND,
-    };
-    load.run("warm", WARM_UP).await?;
+    let claims = Arc::new(Claims::new(&cluster, &tenant, &["p"]));
+    let load = |lasts| Open::at(CLAIMS_A_SECOND, lasts);
+    open(&claims, load(WARM_UP)).await?;
     let mut connection = cluster.connection(1);
     let (mut without, mut with, mut lasted) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        fill::claims(&cluster, &tenant, LEASES, leased_claim).await?;
-        let claims = load.run(&format!("alone-{round}"), ROUND).await?;
-        without.push(latencies(&claims).per_mille([500, 990, 999, 1_000]));
+    for _ in 0..ROUNDS {
+        fill::claims(&cluster, &tenant, 0..LEASES, leased_claim).await?;
+        let alone = open(&claims, load(ROUND)).await?;
+        without.push(alone.latencies().per_mille([500, 990, 999, 1_000]));
 
-        let beside = load.clone();
-        let beside =
-            tokio::spawn(async move { beside.run(&format!("beside-{round}"), ROUND).await });
+        let beside = Arc::clone(&claims);
+        let beside = tokio::spawn(async move { open(&beside, load(ROUND)).await });
         sleep(EXPIRES_AFTER).await;
         let moved = Instant::now();
         let advance = json!({ "ms": u64::from(LEASE_SECONDS) * 1_000 });
@@ -60,7 +57,7 @@ pub(crate) async fn measure() -> Result<Table> {
             .expect(200)?;
         all_ended(&cluster, &tenant).await?;
         lasted.push(moved.elapsed());
-        with.push(latencies(&beside.await??).per_mille([500, 990, 999, 1_000]));
+        with.push(beside.await??.latencies().per_mille([500, 990, 999, 1_000]));
     }
     let mut verdicts = Verdicts::new("expiry");
     verdicts.tell(

@@ -1,5 +1,7 @@
 //! Clusters that hold much before anything is measured.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, ensure};
 use cluster_tests::TestCluster;
 use cluster_tests::http::Connection;
@@ -24,22 +26,27 @@ pub(crate) async fn tenant_with_pool(cluster: &TestCluster, more: &Value) -> Res
     Ok(tenant)
 }
 
-/// Makes the claims that `make` gives for the numbers below `count`, a thousand in one write.
+/// A claim of one address, with a name of 24 bytes.
+pub(crate) fn plain_claim(number: u32) -> Value {
+    json!({ "name": format!("claim-{number:018}"), "pool": "p" })
+}
+
+/// Makes the claims that `make` gives for these numbers, a thousand in one write.
 pub(crate) async fn claims(
     cluster: &TestCluster,
     tenant: &Tenant,
-    count: u32,
+    numbers: Range<u32>,
     make: fn(u32) -> Value,
 ) -> Result<()> {
     let (leader, _) = cluster.leader().await?;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let mut connection = Connection::new(cluster.address(leader));
-        let path = tenant.path("batch");
+        let (path, numbers) = (tenant.path("batch"), numbers.clone());
         writers.spawn(async move {
-            let starts = (0..count).step_by(BATCH as usize);
+            let starts = numbers.clone().step_by(BATCH as usize);
             for start in starts.skip(writer as usize).step_by(WRITERS as usize) {
-                let operations: Vec<Value> = (start..count.min(start + BATCH))
+                let operations: Vec<Value> = (start..numbers.end.min(start + BATCH))
                     .map(|number| json!({ "createClaim": make(number) }))
                     .collect();
                 let batch = json!({ "atomic": true, "operations": operations });

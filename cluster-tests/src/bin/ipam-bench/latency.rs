@@ -11,14 +11,6 @@ impl Latencies {
         self.0.push(time);
     }
 
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len() as u64
-    }
-
     /// The times that `percents` of the requests stay at or below.
     pub(crate) fn percentiles<const N: usize>(self, percents: [usize; N]) -> [Duration; N] {
         self.per_mille(percents.map(|percent| percent * 10))
@@ -34,8 +26,21 @@ impl Latencies {
     }
 }
 
+impl FromIterator<Duration> for Latencies {
+    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
+        Self(times.into_iter().collect())
+    }
+}
+
 /// The one in the middle, the later of two.
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The same of numbers.
+pub(crate) fn median_of(numbers: &[f64]) -> f64 {
+    let mut numbers = numbers.to_vec();
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }

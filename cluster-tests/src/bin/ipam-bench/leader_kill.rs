@@ -14,17 +14,21 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::report::{Table, millis};
+use crate::plot::{Axis, Line, Plot, Scale};
+use crate::report::{Found, Table, millis};
 
 const CLIENTS: usize = 8;
 /// Claims answered after the kill before its gap is taken as over.
 const ANSWERS_AFTER: usize = 200;
 const WITHIN: Duration = Duration::from_secs(20);
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+/// What is counted together.
+const STEP: Duration = Duration::from_millis(100);
 
 /// When claims were answered.
 type Answers = Arc<Mutex<Vec<Instant>>>;
 
-pub(crate) async fn measure(kills: u32) -> Result<Table> {
+pub(crate) async fn measure(kills: u32) -> Result<Found> {
     let mut cluster = TestCluster::three().await?;
     let mut connection = cluster.connection(1);
     let tenant = Tenant::create(&mut connection, "bench").await?;
@@ -38,41 +42,18 @@ pub(crate) async fn measure(kills: u32) -> Result<Table> {
     let mut gaps = Vec::new();
     for kill in 0..kills {
         let (leader, _) = cluster.leader().await?;
-        let others: Vec<SocketAddr> = cluster
-            .ids()
-            .into_iter()
-            .filter(|id| *id != leader)
-            .map(|id| cluster.address(id))
-            .collect();
-        let answers = Answers::default();
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut clients = JoinSet::new();
-        for number in 0..CLIENTS {
-            let connection = Connection::new(others[number % others.len()]);
-            let prefix = format!("kill-{kill}-{number}");
-            clients.spawn(client(
-                connection,
-                tenant.clone(),
-                prefix,
-                answers.clone(),
-                stop.clone(),
-            ));
-        }
-        answered(&answers, ANSWERS_AFTER).await?;
+        let clients = Clients::begin(&cluster, leader, &tenant, &format!("kill-{kill}"));
+        clients.answered(ANSWERS_AFTER).await?;
         let killed = Instant::now();
         cluster.kill(leader)?;
-        let before = lock(&answers).len();
-        answered(&answers, before + ANSWERS_AFTER).await?;
-        stop.store(true, Ordering::Release);
-        while let Some(ended) = clients.join_next().await {
-            ended??;
-        }
-        gaps.push(
-            longest_gap(&lock(&answers), killed).context("claims were answered after the kill")?,
-        );
+        let before = lock(&clients.answers).len();
+        clients.answered(before + ANSWERS_AFTER).await?;
+        let answers = clients.end().await?;
+        gaps.push(longest_gap(&answers, killed).context("claims were answered after the kill")?);
         cluster.start(leader)?;
         cluster.ready(leader).await?;
     }
+    let minute = minute(&mut cluster, &tenant).await?;
     gaps.sort_unstable();
     let median = gaps.get(gaps.len() / 2).copied().unwrap_or_default();
     let worst = gaps.last().copied().unwrap_or_default();
@@ -85,7 +66,97 @@ pub(crate) async fn measure(kills: u32) -> Result<Table> {
         ],
     );
     table.row([kills.to_string(), millis(median), millis(worst)]);
-    Ok(table)
+    Ok(Found {
+        tables: vec![table],
+        plots: vec![minute],
+    })
+}
+
+/// Claims a second for half a minute before the leader is killed and half a minute after it.
+async fn minute(cluster: &mut TestCluster, tenant: &Tenant) -> Result<Plot> {
+    let (leader, _) = cluster.leader().await?;
+    let clients = Clients::begin(cluster, leader, tenant, "minute");
+    sleep(HALF_A_MINUTE).await;
+    let killed = Instant::now();
+    cluster.kill(leader)?;
+    sleep(HALF_A_MINUTE).await;
+    let answers = clients.end().await?;
+    let steps = 2 * (HALF_A_MINUTE.as_millis() / STEP.as_millis());
+    let mut counts = vec![0_u32; usize::try_from(steps)?];
+    for answer in answers {
+        let since = (answer + HALF_A_MINUTE).saturating_duration_since(killed);
+        let step = usize::try_from(since.as_millis() / STEP.as_millis())?;
+        if let Some(count) = counts.get_mut(step) {
+            *count += 1;
+        }
+    }
+    let points = counts.into_iter().zip(0_u32..).map(|(count, step)| {
+        let rate = f64::from(count) / STEP.as_secs_f64();
+        ((STEP * step).as_secs_f64(), rate)
+    });
+    Ok(Plot {
+        name: "leader-kill",
+        title: "The leader is killed after 30 seconds; eight connections to the others",
+        x: Axis {
+            label: "seconds",
+            scale: Scale::Linear,
+        },
+        y: Axis {
+            label: "claims a second",
+            scale: Scale::Linear,
+        },
+        lines: vec![Line {
+            name: "ipamd".to_owned(),
+            points: points.collect(),
+        }],
+    })
+}
+
+/// Clients of the nodes that stay.
+struct Clients {
+    answers: Answers,
+    stop: Arc<AtomicBool>,
+    tasks: JoinSet<Result<()>>,
+}
+
+impl Clients {
+    fn begin(cluster: &TestCluster, leader: u64, tenant: &Tenant, prefix: &str) -> Self {
+        let stay = cluster.ids().into_iter().filter(|id| *id != leader);
+        let addresses: Vec<SocketAddr> = stay.map(|id| cluster.address(id)).collect();
+        let (answers, stop) = (Answers::default(), Arc::new(AtomicBool::new(false)));
+        let mut tasks = JoinSet::new();
+        for number in 0..CLIENTS {
+            tasks.spawn(client(
+                Connection::new(addresses[number % addresses.len()]),
+                tenant.clone(),
+                format!("{prefix}-{number}"),
+                Arc::clone(&answers),
+                Arc::clone(&stop),
+            ));
+        }
+        Self {
+            answers,
+            stop,
+            tasks,
+        }
+    }
+
+    /// Waits for so many answers in all.
+    async fn answered(&self, count: usize) -> Result<()> {
+        wait::until("claims are answered", WITHIN, || async {
+            (lock(&self.answers).len() >= count).then_some(())
+        })
+        .await
+    }
+
+    /// When claims were answered.
+    async fn end(mut self) -> Result<Vec<Instant>> {
+        self.stop.store(true, Ordering::Release);
+        while let Some(ended) = self.tasks.join_next().await {
+            ended??;
+        }
+        Ok(std::mem::take(&mut lock(&self.answers)))
+    }
 }
 
 async fn client(
@@ -108,13 +179,6 @@ async fn client(
         }
     }
     Ok(())
-}
-
-async fn answered(answers: &Answers, count: usize) -> Result<()> {
-    wait::until("claims are answered", WITHIN, || async {
-        (lock(answers).len() >= count).then_some(())
-    })
-    .await
 }
 
 /// The longest time between two answers, or from the kill to an answer, that ends after the kill.

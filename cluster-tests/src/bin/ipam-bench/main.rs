@@ -1,50 +1,70 @@
-//! `ipam-bench`: what the parts and the whole can do on this machine.
+//! `ipam-bench`: what the parts and the whole can do on this machine, and its peers on the same.
 //!
 //! Nothing here is asserted: a machine that is busy with something else would fail it. Nodes are real processes on
 //! loopback with fsync, and share the machine with the load generator. Build it with `--release`.
 
 mod apply;
+mod batches;
 mod claims;
+mod compare;
 mod expiry;
 mod fill;
 mod free_space;
+mod full;
 mod latency;
 mod leader_kill;
+mod load;
 mod machine;
-mod open_loop;
 mod overload;
+mod peers;
+mod plot;
 mod reading;
+mod reads;
+mod refused;
 mod report;
 mod scrape;
 mod stream;
+mod users;
 mod verdict;
 mod watchers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
-use report::Report;
+use claims::Rounds;
+use peers::Peer;
+use report::{Report, line};
 
-/// Measures ipamd on this machine
+/// Measures ipamd on this machine, and its peers
 #[derive(Debug, Parser)]
 #[command(name = "ipam-bench", version)]
 struct Arguments {
-    /// Only this one
-    #[arg(long, value_enum, value_name = "NAME")]
-    only: Option<Benchmark>,
+    /// Systems to compare with, as far as they are installed
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    peers: Vec<Peer>,
+    /// Only these
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<Benchmark>,
     /// Write the figures to this file too, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the drawings to this folder, as SVG
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// How long each load over HTTP lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     seconds: u64,
+    /// How often each load is repeated, in turn with the others; the figures are the medians
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    rounds: u32,
     /// How long the overload lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     overload_seconds: u64,
     /// How often the leader is killed
-    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
     kills: u32,
 }
 
@@ -55,8 +75,18 @@ enum Benchmark {
     FreeSpace,
     /// The state machine alone: claim and release
     Apply,
-    /// Claims over HTTP against three nodes
+    /// Claims over HTTP against three nodes, etcd and PostgreSQL
     Claims,
+    /// Ten users that claim and release, as in Datum's load test
+    Users,
+    /// Batches of a thousand claims
+    Batches,
+    /// Local reads beside a bare handler, linearizable ones beside etcd
+    Reads,
+    /// Claims while a million is held, and host-local
+    Full,
+    /// Claims from a full pool, and pages of 100
+    Refused,
     /// Time without service after the leader is killed
     LeaderKill,
     /// More load than three nodes take
@@ -76,23 +106,52 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut report = Report::new(machine::describe()?);
     report.print_machine();
+    let mut programs = Vec::new();
+    for peer in &arguments.peers {
+        match peer.program() {
+            Ok(program) => programs.push((*peer, program)),
+            Err(reason) => line(&format!("{peer:?} is left out: {reason}")),
+        }
+    }
+    let program = |wanted: Peer| -> Option<&Path> {
+        let found = programs.iter().find(|(peer, _)| *peer == wanted);
+        found.map(|(_, program)| program.as_path())
+    };
+    let rounds = Rounds {
+        count: arguments.rounds,
+        lasts: Duration::from_secs(arguments.seconds),
+    };
     for benchmark in Benchmark::value_variants() {
-        if arguments.only.is_some_and(|only| only != *benchmark) {
+        if !arguments.only.is_empty() && !arguments.only.contains(benchmark) {
             continue;
         }
-        let table = match benchmark {
-            Benchmark::FreeSpace => free_space::measure()?,
-            Benchmark::Apply => apply::measure()?,
-            Benchmark::Claims => claims::measure(arguments.seconds).await?,
+        let found = match benchmark {
+            Benchmark::FreeSpace => free_space::measure()?.into(),
+            Benchmark::Apply => apply::measure()?.into(),
+            Benchmark::Claims => claims::measure(rounds, &programs).await?,
+            Benchmark::Users => users::measure(rounds).await?.into(),
+            Benchmark::Batches => batches::measure(rounds).await?.into(),
+            Benchmark::Reads => reads::measure(rounds, program(Peer::Etcd)).await?.into(),
+            Benchmark::Full => full::measure(rounds, program(Peer::HostLocal)).await?,
+            Benchmark::Refused => refused::measure(rounds).await?.into(),
             Benchmark::LeaderKill => leader_kill::measure(arguments.kills).await?,
-            Benchmark::Overload => overload::measure(arguments.overload_seconds).await?,
-            Benchmark::Map => reading::map().await?,
-            Benchmark::List => reading::list().await?,
-            Benchmark::Expiry => expiry::measure().await?,
-            Benchmark::Watchers => watchers::measure().await?,
+            Benchmark::Overload => overload::measure(arguments.overload_seconds).await?.into(),
+            Benchmark::Map => reading::map().await?.into(),
+            Benchmark::List => reading::list().await?.into(),
+            Benchmark::Expiry => expiry::measure().await?.into(),
+            Benchmark::Watchers => watchers::measure().await?.into(),
         };
-        table.print();
-        report.tables.push(table);
+        for table in found.tables {
+            table.print();
+            report.tables.push(table);
+        }
+        if let Some(folder) = &arguments.plots {
+            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            for plot in found.plots {
+                let path = folder.join(plot.name).with_extension("svg");
+                std::fs::write(&path, plot.svg()).with_context(|| path.display().to_string())?;
+            }
+        }
     }
     if let Some(path) = arguments.json {
         std::fs::write(&path, report.json()).with_context(|| path.display().to_string())?;

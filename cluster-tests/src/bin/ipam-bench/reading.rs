@@ -1,5 +1,6 @@
 //! Maps and pages of a pool with a million claims, and what they cost the claims beside them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::fill;
 use crate::latency::{Latencies, median};
-use crate::open_loop::{OpenLoop, latencies};
+use crate::load::{Claims, Open, open};
 use crate::report::{Table, line, millis};
 use crate::scrape::{self, LockTimes};
 use crate::verdict::Verdicts;
@@ -117,7 +118,7 @@ async fn measure(name: &'static str, kinds: &[Kind]) -> Result<Table> {
     let cluster = TestCluster::three().await?;
     let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
     let started = Instant::now();
-    fill::claims(&cluster, &tenant, CLAIMS, spread_claim).await?;
+    fill::claims(&cluster, &tenant, 0..CLAIMS, spread_claim).await?;
     line(&format!(
         "\n{CLAIMS} claims made in {:.0} s",
         started.elapsed().as_secs_f64()
@@ -136,12 +137,9 @@ async fn measure(name: &'static str, kinds: &[Kind]) -> Result<Table> {
         judge_reads(&mut verdicts, &what, half, most);
     }
 
-    let load = OpenLoop {
-        addresses: cluster.addresses(),
-        tenant: tenant.clone(),
-        rate: CLAIMS_A_SECOND,
-    };
-    load.run("warm", WARM_UP).await?;
+    let claims = Arc::new(Claims::new(&cluster, &tenant, &["p"]));
+    let load = |lasts| Open::at(CLAIMS_A_SECOND, lasts);
+    open(&claims, load(WARM_UP)).await?;
     let mut alone = Vec::new();
     let mut beside = Vec::new();
     let mut reads: Vec<(Kind, [Vec<Duration>; 2])> = kinds
@@ -149,17 +147,15 @@ async fn measure(name: &'static str, kinds: &[Kind]) -> Result<Table> {
         .map(|kind| (*kind, [Vec::new(), Vec::new()]))
         .collect();
     let mut lock: Option<[LockTimes; 3]> = None;
-    for round in 0..ROUNDS {
-        let claims = load.run(&format!("alone-{round}"), ROUND).await?;
-        alone.push(latencies(&claims).per_mille([500, 990]));
+    for _ in 0..ROUNDS {
+        let without = open(&claims, load(ROUND)).await?;
+        alone.push(without.latencies().per_mille([500, 990]));
         for (kind, times) in &mut reads {
             let before = lock_times(&cluster, leader).await?;
             let reader = Reader::new(&cluster, leader, &tenant, *kind);
             let reading = reader.keep_reading(Instant::now() + ROUND);
-            let claims = load
-                .run(&format!("{}-{round}", kind.prefix()), ROUND)
-                .await?;
-            beside.push(latencies(&claims).per_mille([500, 990]));
+            let with = open(&claims, load(ROUND)).await?;
+            beside.push(with.latencies().per_mille([500, 990]));
             let [half, most] = reading.await??.percentiles([50, 99]);
             times[0].push(half);
             times[1].push(most);
@@ -246,13 +242,6 @@ async fn lock_times(cluster: &TestCluster, node: u64) -> Result<[LockTimes; 3]> 
         LockTimes::read(&text, "apply_held")?,
         LockTimes::read(&text, "apply_waited")?,
     ])
-}
-
-impl Kind {
-    /// For the names of claims beside it.
-    fn prefix(&self) -> String {
-        self.name.replace([' ', '/', ','], "-")
-    }
 }
 
 struct Reader {

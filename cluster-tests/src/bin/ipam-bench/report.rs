@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::plot::Plot;
+
 /// All that one run found.
 pub(crate) struct Report {
     machine: Vec<(&'static str, String)>,
@@ -37,6 +39,22 @@ impl Report {
             .map(|table| (table.name.to_owned(), table.json()))
             .collect();
         format!("{:#}\n", json!({ "machine": machine, "results": tables }))
+    }
+}
+
+/// What one benchmark has found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) tables: Vec<Table>,
+    pub(crate) plots: Vec<Plot>,
+}
+
+impl From<Table> for Found {
+    fn from(table: Table) -> Self {
+        Self {
+            tables: vec![table],
+            plots: Vec::new(),
+        }
     }
 }
 
@@ -94,17 +112,28 @@ impl Table {
                 .columns
                 .iter()
                 .zip(row)
-                .map(|(column, cell)| ((*column).to_owned(), json!(cell)));
+                .map(|(column, cell)| ((*column).to_owned(), value(cell)));
             Value::Object(cells.collect())
         });
         rows.collect()
     }
 }
 
+/// A number where the cell is one.
+fn value(cell: &str) -> Value {
+    cell.parse()
+        .map_or_else(|_| json!(cell), |number: f64| json!(number))
+}
+
 /// How often in a second.
 pub(crate) fn per_second(count: u64, time: Duration) -> String {
     let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     format!("{:.0}", count / time.as_secs_f64())
+}
+
+/// A number with so many digits behind the point.
+pub(crate) fn decimal(number: f64, digits: usize) -> String {
+    format!("{number:.digits$}")
 }
 
 /// Milliseconds with two digits behind the point.

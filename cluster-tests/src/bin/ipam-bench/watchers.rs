@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::fill;
 use crate::latency::{Latencies, median};
-use crate::open_loop::{OpenLoop, Sent, latencies};
+use crate::load::{Claimed, Claims, Open, Seen, open};
 use crate::report::{Table, millis};
 use crate::stream::{Came, Stream};
 use crate::verdict::Verdicts;
@@ -62,25 +63,20 @@ async fn rounds(readers: &Handle) -> Result<Rounds> {
     let cluster = TestCluster::three().await?;
     let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
     let path = tenant.path("watch");
-    let load = OpenLoop {
-        addresses: cluster.addresses(),
-        tenant,
-        rate: CLAIMS_A_SECOND,
-    };
-    load.run("warm", WARM_UP).await?;
+    let claims = Arc::new(Claims::new(&cluster, &tenant, &["p"]));
+    let load = |lasts| Open::at(CLAIMS_A_SECOND, lasts);
+    open(&claims, load(WARM_UP)).await?;
     let mut rounds = Rounds::default();
-    for round in 0..ROUNDS {
-        let claims = load.run(&format!("alone-{round}"), ROUND).await?;
-        rounds
-            .without
-            .push(latencies(&claims).per_mille([500, 990]));
+    for _ in 0..ROUNDS {
+        let alone = open(&claims, load(ROUND)).await?;
+        rounds.without.push(alone.latencies().per_mille([500, 990]));
         let watched = Watched::begin(readers, &cluster.addresses(), &path).await?;
-        let claims = load.run(&format!("watched-{round}"), ROUND).await?;
-        let came = watched.end(&claims).await?;
-        rounds.with.push(latencies(&claims).per_mille([500, 990]));
+        let beside = open(&claims, load(ROUND)).await?;
+        let came = watched.end(&beside).await?;
+        rounds.with.push(beside.latencies().per_mille([500, 990]));
         rounds
             .events
-            .push(delays(&claims, &came)?.per_mille([500, 990, 999, 1_000]));
+            .push(delays(&beside, &came)?.per_mille([500, 990, 999, 1_000]));
     }
     Ok(rounds)
 }
@@ -142,8 +138,8 @@ impl Watched {
     }
 
     /// Ends them when each has been told all claims; what came to each.
-    async fn end(mut self, claims: &[Sent]) -> Result<Vec<Vec<Came>>> {
-        let last = claims.iter().map(|claim| claim.revision).max();
+    async fn end(mut self, claims: &Seen<Claimed>) -> Result<Vec<Vec<Came>>> {
+        let last = claims.told().map(|claim| claim.revision).max();
         self.end.send_replace(last.context("claims")?);
         let mut all = Vec::with_capacity(WATCHERS);
         while let Some(came) = self.tasks.join_next().await {
@@ -155,10 +151,11 @@ impl Watched {
 
 /// For each watcher and claim, how long after the claim's time its event came; that each came once and in order
 /// is checked on the way.
-fn delays(claims: &[Sent], watchers: &[Vec<Came>]) -> Result<Latencies> {
+fn delays(claims: &Seen<Claimed>, watchers: &[Vec<Came>]) -> Result<Latencies> {
     let begun: BTreeMap<u64, Instant> = claims
+        .turns
         .iter()
-        .map(|claim| (claim.revision, claim.intended))
+        .map(|claim| (claim.told.revision, claim.intended))
         .collect();
     let first = begun.keys().next().copied().context("claims")?;
     let end = begun.keys().next_back().copied().context("claims")?;

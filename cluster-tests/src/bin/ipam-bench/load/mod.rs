@@ -1,0 +1,118 @@
+//! One load generator for ipamd and its peers: connections that each have one request in flight.
+//!
+//! It has a thread of its own and no other, so that all who are measured share the machine with the same. In a *closed*
+//! loop each connection asks again as soon as it was answered: it tells how much a server does. In an *open* loop turns
+//! begin at their times, however long those before them take, and what a turn waits for a free connection counts: it
+//! tells what those who come see, stalls too.
+
+mod claims;
+mod closed;
+mod fixed;
+pub(crate) mod http;
+mod open;
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::task::{JoinSet, LocalSet, spawn_blocking};
+use tokio::time::Instant;
+
+use crate::latency::Latencies;
+
+pub(crate) use claims::{Claimed, Claims};
+pub(crate) use closed::{Closed, closed};
+pub(crate) use fixed::Fixed;
+pub(crate) use open::{Open, open};
+
+/// What a load is of: a server, and what is asked of it.
+pub(crate) trait Target: Send + Sync + 'static {
+    type Client: Client;
+
+    /// The connection with that number, from 0.
+    async fn connect(&self, number: usize) -> Result<Self::Client>;
+}
+
+/// One connection and what is asked over it.
+pub(crate) trait Client: 'static {
+    /// What an answer told.
+    type Told: Send + 'static;
+
+    /// Asks once. An answer that is not as it must be is an error, and ends the load.
+    async fn turn(&mut self) -> Result<Self::Told>;
+}
+
+/// A turn that was answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn<T> {
+    /// When it was to begin.
+    pub(crate) intended: Instant,
+    /// From then on till its answer.
+    pub(crate) took: Duration,
+    pub(crate) told: T,
+}
+
+/// What a load has seen.
+#[derive(Debug)]
+pub(crate) struct Seen<T> {
+    /// The turns that count: those after the warm-up.
+    pub(crate) turns: Vec<Turn<T>>,
+    /// What the warm-up's answers told.
+    pub(crate) warm: Vec<T>,
+    /// How long it was counted.
+    pub(crate) lasted: Duration,
+}
+
+impl<T> Seen<T> {
+    /// Turns a second.
+    pub(crate) fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
+        let count = self.turns.len() as f64;
+        count / self.lasted.as_secs_f64()
+    }
+
+    /// How long the turns took.
+    pub(crate) fn latencies(&self) -> Latencies {
+        self.turns.iter().map(|turn| turn.took).collect()
+    }
+
+    /// What all answers told.
+    pub(crate) fn told(&self) -> impl Iterator<Item = &T> {
+        let counted = self.turns.iter().map(|turn| &turn.told);
+        self.warm.iter().chain(counted)
+    }
+}
+
+/// Runs what `make` makes on a thread and a runtime of its own.
+async fn on_own_thread<T, M, F>(make: M) -> Result<T>
+where
+    T: Send + 'static,
+    M: FnOnce() -> F + Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let load = spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        LocalSet::new().block_on(&runtime, make())
+    });
+    load.await.context("the load generator")?
+}
+
+/// What each of the clients has seen, together.
+async fn together<T: 'static>(
+    mut clients: JoinSet<Result<Seen<T>>>,
+    lasted: Duration,
+) -> Result<Seen<T>> {
+    let mut all = Seen {
+        turns: Vec::new(),
+        warm: Vec::new(),
+        lasted,
+    };
+    while let Some(client) = clients.join_next().await {
+        let seen = client??;
+        all.turns.extend(seen.turns);
+        all.warm.extend(seen.warm);
+    }
+    Ok(all)
+}

@@ -1,0 +1,84 @@
+//! What is answered without a write: a claim from a full pool, and pages of a list. In an open loop, from the time at which
+//! each was to begin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use cluster_tests::TestCluster;
+use cluster_tests::tenant::Tenant;
+use serde_json::json;
+
+use crate::claims::Rounds;
+use crate::fill;
+use crate::latency::median;
+use crate::load::{Fixed, Open, open};
+use crate::report::{Table, millis};
+use crate::verdict::Verdicts;
+
+const REFUSALS_A_SECOND: u32 = 1_000;
+const PAGES_A_SECOND: u32 = 500;
+const CLAIMS: u32 = 10_000;
+/// Theirs were 18 and 30 ms.
+const BUDGET: Duration = Duration::from_millis(5);
+
+pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
+    let cluster = TestCluster::three().await?;
+    let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
+    fill::claims(&cluster, &tenant, 0..CLAIMS, fill::plain_claim).await?;
+    full_pool(&cluster, &tenant).await?;
+    let refusals = Fixed {
+        addresses: cluster.addresses(),
+        method: "POST",
+        path: tenant.path("claims"),
+        body: Some(r#"{"name":"late-{}","pool":"full"}"#.to_owned()),
+        status: 507,
+    };
+    let pages = Fixed {
+        addresses: cluster.addresses(),
+        method: "GET",
+        path: tenant.path("claims?limit=100"),
+        body: None,
+        status: 200,
+    };
+    let mut verdicts = Verdicts::new("refused");
+    for (what, asked, rate) in [
+        ("claims from a full pool", refusals, REFUSALS_A_SECOND),
+        ("pages of 100 claims", pages, PAGES_A_SECOND),
+    ] {
+        let asked = Arc::new(asked);
+        let mut times = [const { Vec::new() }; 3];
+        for _ in 0..rounds.count {
+            let seen = open(&asked, Open::at(rate, rounds.lasts)).await?;
+            for (times, time) in times
+                .iter_mut()
+                .zip(seen.latencies().percentiles([50, 95, 99]))
+            {
+                times.push(time);
+            }
+        }
+        let [half, most, nearly_all] = times.map(median);
+        verdicts.at_most(
+            &format!("{what}, {rate}/s over 64 connections: p95"),
+            most,
+            BUDGET,
+        );
+        verdicts.tell(
+            "the same: p50, p99",
+            format!("{}, {} ms", millis(half), millis(nearly_all)),
+        );
+    }
+    Ok(verdicts.table())
+}
+
+/// A pool of sixteen addresses, all held.
+async fn full_pool(cluster: &TestCluster, tenant: &Tenant) -> Result<()> {
+    let mut connection = cluster.connection(1);
+    let pool = json!({ "name": "full", "cidrs": ["192.168.0.0/28"] });
+    tenant.pool_create(&mut connection, &pool).await?;
+    for number in 0..16 {
+        let claim = json!({ "name": format!("early-{number}"), "pool": "full" });
+        tenant.claim(&mut connection, &claim).await?.expect(201)?;
+    }
+    Ok(())
+}

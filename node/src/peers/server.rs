@@ -168,7 +168,8 @@ impl Server {
         let mut check = interval(SILENCE_MAX / 4);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let room = Arc::new(Semaphore::new(REQUESTS_MAX));
-        // The lock is fair and the sender waits for each answer, so the stream stays in order.
+        // The lock is fair and the sender waits for each answer, so the stream stays in order. Only the end is asked after
+        // while it is worked on, by a beginning anew; should that come late, a later beginning replaces it.
         let receiving = Arc::new(Mutex::new(Receiving::new(Arc::clone(&self.service))));
         loop {
             let message = tokio::select! {

@@ -1,4 +1,4 @@
-//! Claims over HTTP while little is held and while a million is, beside host-local with few and many held.
+//! Claims and their releases over HTTP while little is held and while a million is, beside host-local with few and many held.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::{Latencies, median, median_of};
-use crate::load::{Claims, Closed, closed};
+use crate::load::{Churn, Claims, Closed, closed};
 use crate::peers::host_local::HostLocal;
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, decimal, millis};
@@ -45,7 +45,7 @@ pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result
     for held in HELD {
         fill::claims(&cluster, &tenant, filled..held, fill::plain_claim).await?;
         filled = held;
-        let claims = Arc::new(Claims::new(&cluster, &tenant, &["p"]));
+        let claims = Arc::new(Churn(Claims::new(&cluster, &tenant, &["p"])));
         for connections in CONNECTIONS {
             let (mut rates, mut half, mut nearly_all) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..rounds.count {
@@ -88,7 +88,8 @@ pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result
             let what = format!("{} held, {connections} connections", point.held);
             let (half, nearly_all) = (millis(point.half), millis(point.nearly_all));
             let rate = decimal(point.rate, 0);
-            verdicts.tell(&what, format!("{rate}/s, p50 {half}, p99 {nearly_all} ms"));
+            let found = format!("{rate} pairs/s, p50 {half}, p99 {nearly_all} ms a pair");
+            verdicts.tell(&what, found);
         }
         if let [first, .., last] = of[..] {
             let times = last.half.as_secs_f64() / first.half.as_secs_f64();
@@ -125,7 +126,7 @@ pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result
         tables: vec![verdicts.table()],
         plots: vec![Plot {
             name: "full",
-            title: "One more address, p50, by how many are held",
+            title: "An address claimed and released (host-local: added), p50, by how many are held",
             x: logarithmic("addresses held"),
             y: logarithmic("milliseconds"),
             lines,

@@ -57,7 +57,7 @@ struct Arguments {
     /// How long each load over HTTP lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     seconds: u64,
-    /// How often each load is repeated, in turn with the others; the figures are the medians
+    /// How often each load is repeated, systems in turn; the figures are the medians
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     rounds: u32,
     /// How long the overload lasts

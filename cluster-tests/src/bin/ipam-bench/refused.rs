@@ -1,5 +1,6 @@
-//! What is answered without a write: a claim from a full pool, and pages of a list. In an open loop, from the time at which
-//! each was to begin.
+//! Answers that give nothing: claims from a full pool, which the log decides like any other, and pages of a list. In an open loop
+//! over 64 connections, from the time at which each was to begin; and as fast as 64 connections ask, which two cores that
+//! make the load, too, can only answer late.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,14 @@ use serde_json::json;
 use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::median;
-use crate::load::{Fixed, Open, open};
-use crate::report::{Table, millis};
+use crate::load::{Closed, Fixed, Open, closed, open};
+use crate::report::{Table, decimal, millis};
 use crate::verdict::Verdicts;
 
 const REFUSALS_A_SECOND: u32 = 1_000;
 const PAGES_A_SECOND: u32 = 500;
 const CLAIMS: u32 = 10_000;
+const WARM_UP: Duration = Duration::from_secs(1);
 /// Theirs were 18 and 30 ms.
 const BUDGET: Duration = Duration::from_millis(5);
 
@@ -66,6 +68,18 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
         verdicts.tell(
             "the same: p50, p99",
             format!("{}, {} ms", millis(half), millis(nearly_all)),
+        );
+        let load = Closed {
+            connections: 64,
+            warm_up: WARM_UP,
+            lasts: rounds.lasts,
+        };
+        let seen = closed(&asked, load).await?;
+        let [half, most] = seen.latencies().percentiles([50, 95]);
+        let rate = decimal(seen.rate(), 0);
+        verdicts.tell(
+            "the same, 64 connections at once: answers/s, p50, p95",
+            format!("{rate}/s, {}, {} ms", millis(half), millis(most)),
         );
     }
     Ok(verdicts.table())

@@ -71,6 +71,14 @@ pub(crate) struct Claimant {
     body: Vec<u8>,
 }
 
+impl Claimant {
+    /// Releases what the last turn got.
+    pub(super) async fn release_last(&mut self) -> Result<()> {
+        let path = format!("{}/{}-{:014}", self.path, self.prefix, self.claims);
+        self.http.send("DELETE", &path, None).await?.expect(200)
+    }
+}
+
 impl Client for Claimant {
     type Told = Claimed;
 

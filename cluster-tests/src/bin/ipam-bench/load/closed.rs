@@ -18,7 +18,7 @@ pub(crate) struct Closed {
     pub(crate) lasts: Duration,
 }
 
-/// Lets the load come. What is answered after its end does not count either.
+/// Lets the load come. A turn that begins before its end and is answered after it counts among the times, not in the rate.
 pub(crate) async fn closed<T: Target>(
     target: &Arc<T>,
     load: Closed,
@@ -37,13 +37,15 @@ pub(crate) async fn closed<T: Target>(
                 let mut seen = Seen {
                     turns: Vec::new(),
                     warm: Vec::new(),
+                    ended: 0,
                     lasted: load.lasts,
                 };
                 let mut intended = Instant::now();
                 while intended < until {
                     let told = client.turn().await?;
                     let ended = Instant::now();
-                    if ended >= from && ended < until {
+                    seen.ended += u32::from(ended >= from && ended < until);
+                    if intended >= from {
                         let took = ended - intended;
                         seen.turns.push(Turn {
                             intended,

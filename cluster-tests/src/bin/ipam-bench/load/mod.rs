@@ -1,10 +1,11 @@
 //! One load generator for ipamd and its peers: connections that each have one request in flight.
 //!
-//! It has a thread of its own and no other, so that all who are measured share the machine with the same. In a *closed*
+//! It has a thread of its own (and an open loop one that paces it), so that all who are measured share the machine with it. In a *closed*
 //! loop each connection asks again as soon as it was answered: it tells how much a server does. In an *open* loop turns
 //! begin at their times, however long those before them take, and what a turn waits for a free connection counts: it
 //! tells what those who come see, stalls too.
 
+mod churn;
 mod claims;
 mod closed;
 mod fixed;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::latency::Latencies;
 
+pub(crate) use churn::Churn;
 pub(crate) use claims::{Claimed, Claims};
 pub(crate) use closed::{Closed, closed};
 pub(crate) use fixed::Fixed;
@@ -55,20 +57,20 @@ pub(crate) struct Turn<T> {
 /// What a load has seen.
 #[derive(Debug)]
 pub(crate) struct Seen<T> {
-    /// The turns that count: those after the warm-up.
+    /// The turns that began after the warm-up.
     pub(crate) turns: Vec<Turn<T>>,
     /// What the warm-up's answers told.
     pub(crate) warm: Vec<T>,
-    /// How long it was counted.
+    /// How many turns ended in the time that is counted,
+    pub(crate) ended: u32,
+    /// and how long that was.
     pub(crate) lasted: Duration,
 }
 
 impl<T> Seen<T> {
     /// Turns a second.
     pub(crate) fn rate(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-        let count = self.turns.len() as f64;
-        count / self.lasted.as_secs_f64()
+        f64::from(self.ended) / self.lasted.as_secs_f64()
     }
 
     /// How long the turns took.
@@ -107,12 +109,14 @@ async fn together<T: 'static>(
     let mut all = Seen {
         turns: Vec::new(),
         warm: Vec::new(),
+        ended: 0,
         lasted,
     };
     while let Some(client) = clients.join_next().await {
         let seen = client??;
         all.turns.extend(seen.turns);
         all.warm.extend(seen.warm);
+        all.ended += seen.ended;
     }
     Ok(all)
 }

@@ -58,6 +58,7 @@ pub(crate) async fn open<T: Target>(
                 let mut seen = Seen {
                     turns: Vec::new(),
                     warm: Vec::new(),
+                    ended: 0,
                     lasted: load.lasts,
                 };
                 loop {
@@ -70,6 +71,7 @@ pub(crate) async fn open<T: Target>(
                     let intended = start + period * number;
                     let told = client.turn().await?;
                     let took = intended.elapsed();
+                    seen.ended += 1;
                     seen.turns.push(Turn {
                         intended,
                         took,

@@ -1,6 +1,6 @@
 //! The systems that ipamd is compared with, started here from Debian's packages where they are installed.
 //!
-//! Each is asked in the way that is best for it, with what it offers: whoever uses it would hardly do better.
+//! Each is asked with what it offers for this, in as few round trips as it can be.
 
 pub(crate) mod axum;
 pub(crate) mod etcd;

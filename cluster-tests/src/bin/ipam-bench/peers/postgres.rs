@@ -16,6 +16,7 @@ use anyhow::{Context, Result, ensure};
 use cluster_tests::ports::PortBlock;
 use cluster_tests::process::Process;
 use cluster_tests::wait;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Config, NoTls, Statement};
@@ -23,6 +24,8 @@ use tokio_postgres::{Config, NoTls, Statement};
 use crate::load::{Client, Target};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_LOOKS: u32 = 1_000;
 /// Pools that there are.
 pub(crate) const POOLS: usize = 16;
 const CONNECTIONS_MAX: usize = 300;
@@ -35,7 +38,7 @@ const SCHEMA: &str = "
     CREATE TABLE pools (id integer PRIMARY KEY, next bigint NOT NULL);
     CREATE TABLE claims (
         name text PRIMARY KEY,
-        pool integer NOT NULL REFERENCES pools,
+        pool integer NOT NULL,
         address inet NOT NULL,
         UNIQUE (pool, address)
     );
@@ -69,9 +72,24 @@ pub(super) fn folder() -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Postgres {
     config: Config,
-    _process: Process,
+    process: Process,
     _ports: PortBlock,
     _folder: TempDir,
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Killed, it would leave its shared memory and its children behind; this is its fast shutdown.
+        if self.process.signal(Signal::INT).is_err() {
+            return;
+        }
+        for _ in 0..STOP_LOOKS {
+            if !self.process.is_running() {
+                return;
+            }
+            std::thread::sleep(STOP_WITHIN / STOP_LOOKS);
+        }
+    }
 }
 
 impl Postgres {
@@ -113,7 +131,7 @@ impl Postgres {
             .dbname("postgres");
         let postgres = Self {
             config,
-            _process: process,
+            process,
             _ports: ports,
             _folder: folder,
         };

@@ -25,21 +25,13 @@ pub(crate) async fn closed<T: Target>(
 ) -> Result<Seen<<T::Client as Client>::Told>> {
     let target = Arc::clone(target);
     super::on_own_thread(move || async move {
-        let mut connected = Vec::with_capacity(load.connections);
-        for number in 0..load.connections {
-            connected.push(target.connect(number).await?);
-        }
+        let connected = super::connected(&*target, load.connections).await?;
         let from = Instant::now() + load.warm_up;
         let until = from + load.lasts;
         let mut clients = JoinSet::new();
         for mut client in connected {
             clients.spawn_local(async move {
-                let mut seen = Seen {
-                    turns: Vec::new(),
-                    warm: Vec::new(),
-                    ended: 0,
-                    lasted: load.lasts,
-                };
+                let mut seen = Seen::nothing(load.lasts);
                 let mut intended = Instant::now();
                 while intended < until {
                     let told = client.turn().await?;

@@ -68,6 +68,16 @@ pub(crate) struct Seen<T> {
 }
 
 impl<T> Seen<T> {
+    /// Nothing yet of a load that is counted for so long.
+    fn nothing(lasted: Duration) -> Self {
+        Self {
+            turns: Vec::new(),
+            warm: Vec::new(),
+            ended: 0,
+            lasted,
+        }
+    }
+
     /// Turns a second.
     pub(crate) fn rate(&self) -> f64 {
         f64::from(self.ended) / self.lasted.as_secs_f64()
@@ -101,17 +111,21 @@ where
     load.await.context("the load generator")?
 }
 
+/// So many connections.
+async fn connected<T: Target>(target: &T, connections: usize) -> Result<Vec<T::Client>> {
+    let mut connected = Vec::with_capacity(connections);
+    for number in 0..connections {
+        connected.push(target.connect(number).await?);
+    }
+    Ok(connected)
+}
+
 /// What each of the clients has seen, together.
 async fn together<T: 'static>(
     mut clients: JoinSet<Result<Seen<T>>>,
     lasted: Duration,
 ) -> Result<Seen<T>> {
-    let mut all = Seen {
-        turns: Vec::new(),
-        warm: Vec::new(),
-        ended: 0,
-        lasted,
-    };
+    let mut all = Seen::nothing(lasted);
     while let Some(client) = clients.join_next().await {
         let seen = client??;
         all.turns.extend(seen.turns);

@@ -43,10 +43,7 @@ pub(crate) async fn open<T: Target>(
 ) -> Result<Seen<<T::Client as Client>::Told>> {
     let target = Arc::clone(target);
     super::on_own_thread(move || async move {
-        let mut connected = Vec::with_capacity(load.connections);
-        for number in 0..load.connections {
-            connected.push(target.connect(number).await?);
-        }
+        let connected = super::connected(&*target, load.connections).await?;
         let period = Duration::from_secs(1) / load.rate;
         let total = u32::try_from(load.lasts.as_micros() / period.as_micros())?;
         let (next, due) = (Rc::new(Cell::new(0)), Arc::new(Semaphore::new(0)));
@@ -55,12 +52,7 @@ pub(crate) async fn open<T: Target>(
         for mut client in connected {
             let (next, due) = (Rc::clone(&next), Arc::clone(&due));
             clients.spawn_local(async move {
-                let mut seen = Seen {
-                    turns: Vec::new(),
-                    warm: Vec::new(),
-                    ended: 0,
-                    lasted: load.lasts,
-                };
+                let mut seen = Seen::nothing(load.lasts);
                 loop {
                     due.acquire().await?.forget();
                     let number = next.get();

@@ -45,7 +45,7 @@ impl Api {
             json!({ "name": "c", "pool": "p", "owner": "node-7", "labels": { "app": "web" } });
         let naming = Naming {
             idempotency_key: None,
-            random: 7,
+            random: &|| 7,
         };
         let claim = ClaimCreate::parse(&bytes(&claim), &name("acme"), naming);
         assert_eq!(api.apply(claim).0, 201);

@@ -258,7 +258,7 @@ fn claim(body: &[u8]) -> Result<Command, Problem> {
         &acme(),
         Naming {
             idempotency_key: None,
-            random: 7,
+            random: &|| 7,
         },
     )
 }
@@ -382,7 +382,7 @@ fn a_claim_is_named_by_its_field_its_key_or_the_server() {
         &acme(),
         Naming {
             idempotency_key: key,
-            random: 7,
+            random: &|| 7,
         },
     ) {
         Ok(Command::ClaimCreate(spec)) => spec.name.to_string(),

@@ -21,7 +21,7 @@ fn claim(selector: &str) -> Result<Command, Problem> {
 fn parse(body: &str) -> Result<Command, Problem> {
     let naming = Naming {
         idempotency_key: None,
-        random: 7,
+        random: &|| 7,
     };
     ClaimCreate::parse(body.as_bytes(), &acme(), naming)
 }

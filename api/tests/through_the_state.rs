@@ -62,7 +62,7 @@ impl Api {
     fn claim(&mut self, document: &Value) -> (u16, Value) {
         let naming = Naming {
             idempotency_key: None,
-            random: 7,
+            random: &|| 7,
         };
         self.apply(ClaimCreate::parse(
             document.to_string().as_bytes(),
@@ -450,7 +450,7 @@ fn figures_above_64_bits_are_told_as_the_largest_number() {
     let claim = br#"{"name":"c","pool":"all","cidr":"::/0"}"#;
     let naming = Naming {
         idempotency_key: None,
-        random: 7,
+        random: &|| 7,
     };
     assert_eq!(api.apply(PoolCreate::parse(all, &small)).0, 201);
     let (status, refused) = api.apply(ClaimCreate::parse(claim, &small, naming));

@@ -13,7 +13,7 @@ pub mod http;
 pub mod logging;
 mod members;
 mod metrics;
-mod own_runtime;
+pub mod own_runtime;
 pub mod peers;
 pub mod replica;
 pub mod serve;

@@ -9,6 +9,11 @@ use node::config::{ServeSwitches, Settings};
 use node::dev::DevSwitches;
 use node::logging::Log;
 
+/// What one thread makes and another frees is most of what a claim leaves behind: the allocator of memory is one that
+/// is made for it.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Hands out blocks of IP address space, and never the same one twice.
 #[derive(Debug, Parser)]
 #[command(name = "ipamd", version, arg_required_else_help = true)]
@@ -48,6 +53,8 @@ fn main() -> ExitCode {
 fn serve(switches: ServeSwitches) -> Result<(), (u8, anyhow::Error)> {
     let settings = Settings::resolve(switches).map_err(usage)?;
     let log = Log::start(settings.log_format, &settings.log_filter).map_err(usage)?;
+    // Before there are other threads, which take after this one.
+    node::own_runtime::take_turns();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("http")
         .enable_all()

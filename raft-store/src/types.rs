@@ -6,7 +6,7 @@ use allocator::answer::Answer;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, DecodeError, EncodeError};
+use crate::codec::{self, DecodeError, EncodeError, EncodedCommand};
 use crate::runtime::Runtime;
 use crate::snapshot::SnapshotFile;
 
@@ -50,6 +50,17 @@ impl Payload {
     /// It is larger than an entry may be.
     pub fn encode(entry: &allocator::command::Entry) -> Result<Self, EncodeError> {
         Ok(Self(codec::encode(entry)?.into()))
+    }
+
+    /// An entry of commands that are encoded already; its bytes are those of [`Payload::encode`].
+    ///
+    /// # Errors
+    /// It is larger than an entry may be.
+    pub fn join(
+        stamp: &allocator::command::Stamp,
+        commands: &[EncodedCommand],
+    ) -> Result<Self, EncodeError> {
+        Ok(Self(codec::join(stamp, commands)?.into()))
     }
 
     /// The entry.

@@ -96,13 +96,13 @@ impl Batch {
         let document: Document = json::decode(body)?;
         let mut check = Check::default();
         let asked = asked(&mut check, document.operations);
-        let names = (0_u128..).map(|number| generated_name(random.wrapping_add(number)));
-        let operations = check.finish(asked)?.into_iter().zip(names).enumerate();
+        let numbers = (0_u128..).map(|number| random.wrapping_add(number));
+        let operations = check.finish(asked)?.into_iter().zip(numbers).enumerate();
         Ok(BatchRead {
             tenant: tenant.clone(),
             atomic: document.atomic,
             operations: operations
-                .map(|(index, (asked, name))| asked.read(index, tenant, name))
+                .map(|(index, (asked, random))| asked.read(index, tenant, random))
                 .collect(),
         })
     }
@@ -197,8 +197,8 @@ fn asked(check: &mut Check, operations: Vec<DocumentOperation>) -> Checked<Vec<A
 }
 
 impl Asked {
-    /// `fallback` is the name of a claim that states none.
-    fn read(self, index: usize, tenant: &Name, fallback: Name) -> Result<Operation, Problem> {
+    /// A claim that states no name gets one from `random`.
+    fn read(self, index: usize, tenant: &Name, random: u128) -> Result<Operation, Problem> {
         let mut check = Check::default();
         let operation = match self {
             Self::CreateClaim(part) => {
@@ -206,7 +206,7 @@ impl Asked {
                 let create: ClaimCreate = json::read(part, &place)?;
                 check.enter(place + ".");
                 create
-                    .spec(&mut check, tenant, fallback)
+                    .spec(&mut check, tenant, || generated_name(random))
                     .map(|spec| Operation::CreateClaim(Box::new(spec)))
             }
             Self::ReleaseClaim(part) => {

@@ -1,5 +1,7 @@
 //! Claims as asked for, and the names of those that state none.
 
+use std::fmt;
+
 use allocator::command::{ClaimFrom, ClaimSpec, Command};
 use allocator::life::{ClaimLife, ReclaimPolicy};
 use allocator::name::Name;
@@ -76,12 +78,20 @@ pub struct ClaimCreate {
 }
 
 /// What gives a name to a claim that states none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Naming<'a> {
     /// The header `Idempotency-Key`.
     pub idempotency_key: Option<&'a [u8]>,
-    /// 128 random bits, for a name made by the server.
-    pub random: u128,
+    /// Draws 128 random bits, for a name made by the server.
+    pub random: &'a dyn Fn() -> u128,
+}
+
+impl fmt::Debug for Naming<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Naming")
+            .field("idempotency_key", &self.idempotency_key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The name that the server makes from random bits.
@@ -96,14 +106,15 @@ impl ClaimCreate {
     /// `invalid_json`, `invalid_field`; `invalid_parameter` for an `Idempotency-Key` beside a name.
     pub fn parse(body: &[u8], tenant: &Name, naming: Naming<'_>) -> Result<Command, Problem> {
         let document: Self = json::decode(body)?;
-        let fallback = match (&document.name, naming.idempotency_key) {
+        let by_key = match (&document.name, naming.idempotency_key) {
             (Some(_), key) => {
                 headers::refuse_idempotency_key(key)?;
-                generated_name(naming.random)
+                None
             }
-            (None, Some(key)) => headers::name_of_idempotency_key(key)?,
-            (None, None) => generated_name(naming.random),
+            (None, Some(key)) => Some(headers::name_of_idempotency_key(key)?),
+            (None, None) => None,
         };
+        let fallback = || by_key.unwrap_or_else(|| generated_name((naming.random)()));
         let mut check = Check::default();
         let spec = document.spec(&mut check, tenant, fallback);
         check
@@ -111,12 +122,12 @@ impl ClaimCreate {
             .map(|spec| Command::ClaimCreate(Box::new(spec)))
     }
 
-    /// `fallback` is its name where it states none.
+    /// `fallback` gives its name where it states none.
     pub(super) fn spec(
         &self,
         check: &mut Check,
         tenant: &Name,
-        fallback: Name,
+        fallback: impl FnOnce() -> Name,
     ) -> Checked<ClaimSpec> {
         let name = check.optional_name("name", self.name.as_deref());
         let from = self.from(check);
@@ -138,7 +149,7 @@ impl ClaimCreate {
         let description = check.text("description", &self.description);
         Ok(ClaimSpec {
             tenant: tenant.clone(),
-            name: name?.unwrap_or(fallback),
+            name: name?.unwrap_or_else(fallback),
             from: from?,
             reservation: self.purpose == Some(ClaimPurpose::Reservation),
             prefix_length: prefix_length?,

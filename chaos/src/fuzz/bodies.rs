@@ -91,7 +91,7 @@ fn parse(kind: u8, body: &[u8]) -> Result<Command, Problem> {
     let (acme, racks, web) = (name("acme"), name("racks"), name("web"));
     let naming = |idempotency_key| Naming {
         idempotency_key,
-        random: 7,
+        random: &|| 7,
     };
     match kind {
         0 => TenantCreate::parse(body),

@@ -41,7 +41,7 @@ pub(super) fn check(
     let body = without_nulls(&fields).to_string();
     let naming = Naming {
         idempotency_key: None,
-        random: 0,
+        random: &|| 0,
     };
     let parsed = match kind {
         Kind::Tenant => TenantCreate::parse(body.as_bytes()),

@@ -314,7 +314,7 @@ fn checked(
     let body = document.to_string();
     let naming = Naming {
         idempotency_key: None,
-        random: 0,
+        random: &|| 0,
     };
     ClaimCreate::parse(body.as_bytes(), tenant, naming)?;
     let claim = serde_json::from_value(document).map_err(Problem::invalid_json)?;

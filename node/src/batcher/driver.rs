@@ -7,23 +7,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use allocator::answer::{Answer, Outcome, Swept};
-use allocator::command::{Command, Entry, Envelope};
+use allocator::command::{Command, Envelope};
 use allocator::view::EventId;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use raft_store::AppliedState;
+use raft_store::codec::EncodedCommand;
 use raft_store::types::{Applied, Payload};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::done::Done;
+use super::forward::Group;
 use super::queue::{COMMANDS_MAX, Item, Queue};
-use super::{Answered, Unanswered, Waiting};
+use super::{Answered, Arrival, Unanswered, Waiting};
 use crate::clock::LogClock;
 use crate::consensus::{Consensus, Leadership};
 use crate::logging::events;
 use crate::metrics::life;
 use crate::peers::wire::NotProposed;
+use crate::replica::route::{Route, Router};
 
 /// The log's clock moves on at least this often.
 const TICK_EVERY: Duration = Duration::from_secs(10);
@@ -33,13 +37,22 @@ const DUE_EVERY: Duration = Duration::from_secs(1);
 const DUE_HOLDS_MAX: u32 = 250;
 /// How often a leader whose quorum is silent looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Messages with commands that are on their way to the leader: while they are, what comes waits for the next,
+/// so that one wakes nobody for each command.
+const GROUPS_MAX: usize = 4;
+/// Arrivals that are looked at together.
+const ARRIVALS_MAX: usize = 256;
 /// How long the answer to a command of the node's own is waited for.
 const OWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What the driver works with.
 pub(crate) struct DriverParts {
+    /// This node.
+    pub(crate) node_id: u64,
     /// Where entries go.
     pub(crate) consensus: Consensus,
+    /// Where the leader is, when it is another node.
+    pub(crate) router: Arc<Router>,
     /// What stamps them.
     pub(crate) clock: Arc<LogClock>,
     /// What they become.
@@ -60,10 +73,12 @@ impl fmt::Debug for DriverParts {
 #[derive(Debug)]
 pub(crate) struct Driver {
     parts: DriverParts,
-    arriving: mpsc::Receiver<Item<Waiting>>,
+    arriving: mpsc::Receiver<Arrival>,
     held: Arc<AtomicBool>,
     queue: Queue<Waiting>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
+    /// Messages with commands that are on their way to the leader.
+    groups: usize,
     leadership: watch::Receiver<Leadership>,
     /// The term in which this node leads, while it does.
     office: Option<u64>,
@@ -75,10 +90,15 @@ pub(crate) struct Driver {
     due_at: Instant,
 }
 
-type Done = oneshot::Sender<Result<Answered, Unanswered>>;
+/// What has come back.
+enum Landing {
+    Entry(Landed),
+    /// The reply to commands that went to the leader; they have ended already.
+    Group,
+}
 
 /// An entry that has ended, one way or the other.
-struct Landing {
+struct Landed {
     epoch: u64,
     commands: Vec<Option<Done>>,
     proposed_at: Instant,
@@ -88,7 +108,7 @@ struct Landing {
 impl Driver {
     pub(super) fn new(
         parts: DriverParts,
-        arriving: mpsc::Receiver<Item<Waiting>>,
+        arriving: mpsc::Receiver<Arrival>,
         held: Arc<AtomicBool>,
     ) -> Driver {
         let leadership = parts.consensus.leadership();
@@ -98,6 +118,7 @@ impl Driver {
             held,
             queue: Queue::new(),
             flights: FuturesUnordered::new(),
+            groups: 0,
             leadership,
             office: None,
             epoch: 0,
@@ -109,12 +130,13 @@ impl Driver {
 
     /// Runs until nobody can hand in commands any more and all that was proposed has ended.
     pub(crate) async fn run(mut self) {
-        let mut arrived = Vec::with_capacity(COMMANDS_MAX);
+        let mut arrived = Vec::with_capacity(ARRIVALS_MAX);
         let mut open = true;
         while open || !self.flights.is_empty() {
             self.look_at_leadership();
             self.expire();
             self.propose_all().await;
+            self.forward_all();
             let wake = self.wake_at();
             tokio::select! {
                 biased;
@@ -126,10 +148,10 @@ impl Driver {
                         return;
                     }
                 }
-                count = self.arriving.recv_many(&mut arrived, COMMANDS_MAX), if open => {
+                count = self.arriving.recv_many(&mut arrived, ARRIVALS_MAX), if open => {
                     open = count > 0;
-                    for item in arrived.drain(..) {
-                        self.queue.push(item);
+                    for arrival in arrived.drain(..) {
+                        self.take_in(arrival);
                     }
                 }
                 () = sleep_until(wake) => {}
@@ -137,45 +159,70 @@ impl Driver {
         }
     }
 
-    /// Follows who leads. A command that waits on a node that does not lead is given back, so that
-    /// it can go where the leader is.
+    fn take_in(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::One(item) => self.queue.push(item),
+            Arrival::Many(items) => items.into_iter().for_each(|item| self.queue.push(item)),
+        }
+    }
+
+    /// Follows who leads.
     fn look_at_leadership(&mut self) {
         let leadership = self.leadership.borrow_and_update().clone();
         let office = (leadership.is_me && leadership.stopped.is_none()).then_some(leadership.term);
         if office != self.office {
             // What is on the way is still waited for; it no longer holds up the queue.
-            self.queue.forget_in_flight();
+            self.queue.forget_entries();
             self.office = office;
             self.epoch += 1;
             if let Some(term) = office {
                 self.parts.clock.take_office(term);
             }
         }
-        if self.office.is_none() {
-            self.refuse_all(NotProposed::NotLeader);
+    }
+
+    /// While another node leads: sends it what waits. What cannot go there is given back, so that whoever waits
+    /// can look for the leader again.
+    fn forward_all(&mut self) {
+        if self.office.is_some() || self.queue.waiting() == 0 {
+            return;
+        }
+        let Route::Peer(leader, link) = self.parts.router.route() else {
+            return self.refuse_all(NotProposed::NotLeader);
+        };
+        while self.groups < GROUPS_MAX
+            && let Some(batch) = self.queue.take()
+        {
+            let (away, here): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .partition(|item| item.command.may_go_away());
+            refuse(here, NotProposed::NotLeader);
+            if !away.is_empty() {
+                let group = Group::new(leader, link.clone(), away);
+                let ended = group.go(Arc::clone(&self.parts.applied));
+                self.groups += 1;
+                self.flights.push(Box::pin(async move {
+                    ended.await;
+                    Landing::Group
+                }));
+            }
         }
     }
 
     fn refuse_all(&mut self, why: NotProposed) {
-        for item in self.queue.drain() {
-            item.command.end(Err(Unanswered::NotProposed(why)));
-        }
+        refuse(self.queue.drain(), why);
     }
 
     /// Takes no more, and gives back what came and was not looked at yet.
     async fn refuse_arriving(&mut self) {
         self.arriving.close();
-        while let Some(item) = self.arriving.recv().await {
-            item.command
-                .end(Err(Unanswered::NotProposed(NotProposed::NotLeader)));
+        while let Some(arrival) = self.arriving.recv().await {
+            arrival.refuse(NotProposed::NotLeader);
         }
     }
 
     fn expire(&mut self) {
-        for item in self.queue.expire(Instant::now()) {
-            item.command
-                .end(Err(Unanswered::NotProposed(NotProposed::Late)));
-        }
+        refuse(self.queue.expire(Instant::now()), NotProposed::Late);
     }
 
     /// When to look again although nothing happens.
@@ -183,10 +230,13 @@ impl Driver {
         let now = Instant::now();
         let tick = (self.last_proposal + TICK_EVERY).min(self.due_at);
         let wake = match (self.office, self.queue.next_deadline()) {
-            (None, _) => now + TICK_EVERY,
-            // Commands wait although fewer entries are out than may be: for a quorum, or held.
-            (Some(_), Some(deadline)) if self.queue.is_ready() => deadline.min(now + LOOK_AGAIN),
-            (Some(_), Some(deadline)) => deadline.min(tick),
+            (None, deadline) => deadline.unwrap_or(now + TICK_EVERY),
+            // Commands wait although an entry may go out: for a quorum, or held.
+            (Some(_), Some(deadline)) if self.queue.is_ready(now) => deadline.min(now + LOOK_AGAIN),
+            (Some(_), Some(deadline)) => {
+                let ready = self.queue.ready_at(now).unwrap_or(tick);
+                deadline.min(tick).min(ready)
+            }
             (Some(_), None) if !self.formed => now + LOOK_AGAIN,
             (Some(_), None) => tick,
         };
@@ -200,7 +250,7 @@ impl Driver {
             return;
         }
         if self.last_proposal.elapsed() >= TICK_EVERY && self.queue.waiting() == 0 {
-            self.queue.push(own_command(Command::Tick));
+            self.push_own(Command::Tick);
         }
         loop {
             let standing = self.parts.consensus.standing();
@@ -208,7 +258,7 @@ impl Driver {
             if !leads || !self.is_formed(term).await {
                 return;
             }
-            let Some(batch) = self.queue.take() else {
+            let Some(batch) = self.queue.take_entry(Instant::now()) else {
                 return;
             };
             self.propose(term, batch).await;
@@ -224,9 +274,15 @@ impl Driver {
         self.due_at = now + DUE_EVERY;
         let waiting = |state: &allocator::State| state.next_due_ms().is_some();
         if self.parts.applied.read(waiting) {
-            self.queue.push(own_command(Command::Expire {
+            self.push_own(Command::Expire {
                 holds_max: DUE_HOLDS_MAX,
-            }));
+            });
+        }
+    }
+
+    fn push_own(&mut self, command: Command) {
+        if let Some(item) = own_command(command) {
+            self.queue.push(item);
         }
     }
 
@@ -276,9 +332,9 @@ impl Driver {
         let standing = self.parts.consensus.standing();
         let all_applied = self.parts.applied.at().index == standing.last_log_index();
         if let (true, Some(cluster_id)) = (all_applied, (self.parts.cluster)()) {
-            self.queue.begin();
-            self.propose(term, vec![own_command(Command::Form { cluster_id })])
-                .await;
+            let forming = Vec::from_iter(own_command(Command::Form { cluster_id }));
+            self.queue.begin(Instant::now());
+            self.propose(term, forming).await;
         }
         false
     }
@@ -287,36 +343,24 @@ impl Driver {
     async fn propose(&mut self, term: u64, batch: Vec<Item<Waiting>>) {
         let now = Instant::now();
         let last_deadline = batch.iter().map(|item| item.deadline).max().unwrap_or(now);
-        let mut envelopes = Vec::with_capacity(batch.len());
+        let mut encoded = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
         for item in batch {
-            let Waiting {
-                envelope,
-                done,
-                place,
-            } = item.command;
-            drop(place);
-            envelopes.push(envelope);
-            commands.push(done);
+            encoded.push(item.command.command);
+            commands.push(item.command.done);
         }
-        metrics::histogram!("ipam_raft_batch_commands").record(count_for_metric(envelopes.len()));
-        let entry = Entry {
-            stamp: self.parts.clock.stamp(term),
-            commands: envelopes,
-        };
-        let payload = match Payload::encode(&entry) {
+        metrics::histogram!("ipam_raft_batch_commands").record(count_for_metric(encoded.len()));
+        let payload = match Payload::join(&self.parts.clock.stamp(term), &encoded) {
             Ok(payload) => payload,
             Err(error) => {
                 // Sizes were bounded on the way in; should the codec still say no, nothing was proposed.
                 tracing::error!(%error, "an entry could not be encoded");
                 self.queue.finish();
                 let too_large = NotProposed::TooLarge {
-                    size: entry.commands.len() as u64,
+                    size: encoded.len() as u64,
                     limit: COMMANDS_MAX as u64,
                 };
-                for done in commands.into_iter().flatten() {
-                    tell(done, Err(Unanswered::NotProposed(too_large)));
-                }
+                end_all(commands, Unanswered::NotProposed(too_large));
                 return;
             }
         };
@@ -325,45 +369,51 @@ impl Driver {
         match self.parts.consensus.propose(payload).await {
             Ok(outcome) => self.flights.push(Box::pin(async move {
                 let applied = timeout_at(last_deadline, outcome).await.ok().flatten();
-                Landing {
+                Landing::Entry(Landed {
                     epoch,
                     commands,
                     proposed_at: now,
                     applied,
-                }
+                })
             })),
             Err(error) => {
                 tracing::warn!(%error, "an entry was not taken");
                 self.queue.finish();
-                for done in commands.into_iter().flatten() {
-                    tell(done, Err(Unanswered::NotProposed(NotProposed::NotLeader)));
-                }
+                end_all(commands, Unanswered::NotProposed(NotProposed::NotLeader));
             }
         }
     }
 
     fn land(&mut self, landing: Landing) {
-        if self.epoch == landing.epoch {
+        match landing {
+            Landing::Entry(landed) => self.land_entry(landed),
+            Landing::Group => self.groups -= 1,
+        }
+    }
+
+    fn land_entry(&mut self, landed: Landed) {
+        if self.epoch == landed.epoch {
             self.queue.finish();
         }
-        let Some(applied) = landing.applied else {
-            for done in landing.commands.into_iter().flatten() {
-                tell(done, Err(Unanswered::OutcomeUnknown));
-            }
+        let Some(applied) = landed.applied else {
+            end_all(landed.commands, Unanswered::OutcomeUnknown);
             return;
         };
         metrics::histogram!("ipam_raft_commit_latency_seconds")
-            .record(landing.proposed_at.elapsed().as_secs_f64());
+            .record(landed.proposed_at.elapsed().as_secs_f64());
         assert!(
-            applied.answers.len() == landing.commands.len(),
+            applied.answers.len() == landed.commands.len(),
             "an entry has one answer for each of its commands"
         );
-        for (done, answer) in landing.commands.into_iter().zip(applied.answers) {
+        for (done, answer) in landed.commands.into_iter().zip(applied.answers) {
             match done {
                 Some(done) => {
                     self.tell_timed(&answer);
-                    let index = applied.index;
-                    tell(done, Ok(Answered { answer, index }));
+                    done.end(Ok(Answered {
+                        answer,
+                        index: applied.index,
+                        leader: self.parts.node_id,
+                    }));
                 }
                 None => self.note_due(&answer),
             }
@@ -385,33 +435,45 @@ fn revisions_of(answer: &Answer) -> RangeInclusive<u64> {
     first.unwrap_or(answer.revision)..=answer.revision
 }
 
-fn tell(done: Done, result: Result<Answered, Unanswered>) {
-    // Whoever waited may have given up.
-    drop(done.send(result));
+fn end_all(commands: Vec<Option<Done>>, why: Unanswered) {
+    for done in commands.into_iter().flatten() {
+        done.end(Err(why));
+    }
+}
+
+fn refuse(items: Vec<Item<Waiting>>, why: NotProposed) {
+    for item in items {
+        item.command.end(Err(Unanswered::NotProposed(why)));
+    }
 }
 
 impl Waiting {
-    fn end(self, result: Result<Answered, Unanswered>) {
-        if let Some(done) = self.done {
-            tell(done, result);
-        }
+    /// Whether another node may propose it: a client's command that came in here.
+    fn may_go_away(&self) -> bool {
+        self.done.is_some() && !self.is_forwarded
     }
 }
 
-fn own_command(command: Command) -> Item<Waiting> {
-    Item {
-        bytes: 64,
+/// A command of the node's own; `None` where it cannot be encoded, which none of them is too large for.
+fn own_command(command: Command) -> Option<Item<Waiting>> {
+    let envelope = Envelope {
+        actor: "".into(),
+        source: "".into(),
+        command,
+    };
+    let command = EncodedCommand::encode(&envelope)
+        .inspect_err(|error| tracing::error!(%error, "a command of the node's own has no encoding"))
+        .ok()?;
+    Some(Item {
+        bytes: command.size(),
         deadline: Instant::now() + OWN_DEADLINE,
         command: Waiting {
-            envelope: Envelope {
-                actor: "".into(),
-                source: "".into(),
-                command,
-            },
+            command,
             done: None,
-            place: None,
+            _place: None,
+            is_forwarded: false,
         },
-    }
+    })
 }
 
 #[expect(

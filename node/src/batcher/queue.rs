@@ -4,10 +4,12 @@
 //! 1. Commands leave in the order in which they came, each once: into a batch, or as expired.
 //! 2. A batch has at least one command, at most [`COMMANDS_MAX`], and at most [`BYTES_MAX`] bytes
 //!    unless it is a single command.
-//! 3. At most [`IN_FLIGHT_MAX`] batches are out at a time. There is no timer: while two are out,
-//!    the queue grows into the next, so that one sync of the disk serves many.
+//! 3. At most two entries are out at a time. While one is out, what comes waits for the next, so that one
+//!    sync of each disk serves many; a second one goes out beside it when it is large itself, or when the
+//!    first takes longer than [`PATIENCE`]: then a disk or a network is slow, and waiting costs more than an entry.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -17,7 +19,12 @@ pub(crate) const COMMANDS_MAX: usize = allocator::command::ENTRY_COMMANDS_MAX;
 pub(crate) const BYTES_MAX: usize = 256 << 10;
 /// Most entries that are proposed and not yet applied. More would split the batches, and each
 /// entry costs a sync.
-pub(crate) const IN_FLIGHT_MAX: usize = 2;
+const ENTRIES_MAX: usize = 2;
+/// So many commands are worth an entry of their own although another is out: what it costs on three nodes
+/// is then little beside what they cost themselves.
+const WORTH_AN_ENTRY: usize = 128;
+/// How long the next entry waits for the one before it.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(3);
 
 /// A command that waits.
 #[derive(Debug)]
@@ -34,7 +41,9 @@ pub(crate) struct Item<T> {
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     items: VecDeque<Item<T>>,
-    in_flight: usize,
+    /// Entries that are out, and when the latest went.
+    entries: usize,
+    latest_at: Option<Instant>,
     /// No item's deadline is before this; `None` when nothing waits.
     first_deadline: Option<Instant>,
 }
@@ -44,7 +53,8 @@ impl<T> Queue<T> {
     pub(crate) fn new() -> Queue<T> {
         Queue {
             items: VecDeque::new(),
-            in_flight: 0,
+            entries: 0,
+            latest_at: None,
             first_deadline: None,
         }
     }
@@ -58,17 +68,32 @@ impl<T> Queue<T> {
         self.items.push_back(item);
     }
 
-    /// Whether a batch may be taken now.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.in_flight < IN_FLIGHT_MAX && !self.items.is_empty()
+    /// Whether an entry may go out now.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        self.ready_at(now).is_some_and(|at| at <= now)
     }
 
-    /// Takes the next batch, which is then out. `None` when nothing waits or two are out already.
+    /// When an entry may go out: now, at a later time, or `None` where nothing waits or as many are out as may be.
+    pub(crate) fn ready_at(&self, now: Instant) -> Option<Instant> {
+        match (self.items.len(), self.entries) {
+            (0, _) | (_, ENTRIES_MAX..) => None,
+            (_, 0) | (WORTH_AN_ENTRY.., _) => Some(now),
+            _ => Some(self.latest_at.map_or(now, |at| at + PATIENCE)),
+        }
+    }
+
+    /// Takes the commands of the next entry, which is then out. `None` when none may go now.
     /// The commands must not be past their deadlines: see [`Queue::expire`].
-    pub(crate) fn take(&mut self) -> Option<Vec<Item<T>>> {
-        if !self.is_ready() {
+    pub(crate) fn take_entry(&mut self, now: Instant) -> Option<Vec<Item<T>>> {
+        if !self.is_ready(now) {
             return None;
         }
+        self.begin(now);
+        self.take()
+    }
+
+    /// Takes what goes together, first come first; `None` when nothing waits.
+    pub(crate) fn take(&mut self) -> Option<Vec<Item<T>>> {
         let mut bytes = 0;
         let count = self
             .items
@@ -79,29 +104,30 @@ impl<T> Queue<T> {
                 bytes <= BYTES_MAX
             })
             .count()
-            .max(1);
-        self.in_flight += 1;
-        let batch = self.items.drain(..count).collect();
+            .max(1)
+            .min(self.items.len());
+        let batch: Vec<_> = self.items.drain(..count).collect();
         if self.items.is_empty() {
             self.first_deadline = None;
         }
-        Some(batch)
+        (!batch.is_empty()).then_some(batch)
     }
 
-    /// A batch that never waited here is out.
-    pub(crate) fn begin(&mut self) {
-        self.in_flight += 1;
+    /// An entry is out.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.entries += 1;
+        self.latest_at = Some(now);
     }
 
-    /// A batch is no longer out.
+    /// An entry is no longer out.
     pub(crate) fn finish(&mut self) {
-        assert!(self.in_flight > 0, "a batch that ends was out");
-        self.in_flight -= 1;
+        assert!(self.entries > 0, "an entry that ends was out");
+        self.entries -= 1;
     }
 
-    /// No batch is out any more: the leadership under which they were proposed has ended.
-    pub(crate) fn forget_in_flight(&mut self) {
-        self.in_flight = 0;
+    /// No entry is out any more: the leadership under which they were proposed has ended.
+    pub(crate) fn forget_entries(&mut self) {
+        self.entries = 0;
     }
 
     /// Takes out what nobody waits for any more.
@@ -164,7 +190,6 @@ mod tests {
                 next += 1;
             }
             sizes.push(batch.len());
-            queue.finish();
         }
         sizes
     }
@@ -198,28 +223,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn while_two_are_out_the_queue_grows_into_the_next() {
-        let mut queue = queue(&[1]);
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
+    fn waits(queue: &mut Queue<usize>, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(5);
-        queue.push(Item {
-            bytes: 1,
-            deadline,
-            command: 1,
-        });
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(1));
-        for number in 0..10 {
+        for command in 0..count {
             queue.push(Item {
                 bytes: 1,
                 deadline,
-                command: number,
+                command,
             });
         }
-        assert!(queue.take().is_none());
+    }
+
+    fn taken(queue: &mut Queue<usize>, at: Instant) -> Option<usize> {
+        queue.take_entry(at).map(|batch| batch.len())
+    }
+
+    #[test]
+    fn what_comes_while_an_entry_is_out_waits_for_its_end() {
+        let now = Instant::now();
+        let mut queue = queue(&[1]);
+        assert_eq!(taken(&mut queue, now), Some(1));
+        assert_eq!(queue.ready_at(now), None, "nothing waits");
+        waits(&mut queue, 10);
+        assert_eq!(queue.ready_at(now), Some(now + PATIENCE));
+        assert_eq!(taken(&mut queue, now), None);
         queue.finish();
-        assert_eq!(queue.take().map(|batch| batch.len()), Some(10));
-        assert!(queue.take().is_none(), "two are out again");
+        assert_eq!(taken(&mut queue, now), Some(10));
+    }
+
+    #[test]
+    fn a_second_entry_goes_out_when_the_first_takes_long_or_many_wait() {
+        let now = Instant::now();
+        let mut queue = queue(&[1]);
+        assert_eq!(taken(&mut queue, now), Some(1));
+        waits(&mut queue, 2);
+        let before = now + PATIENCE.saturating_sub(Duration::from_micros(1));
+        assert_eq!(taken(&mut queue, before), None);
+        assert_eq!(taken(&mut queue, now + PATIENCE), Some(2));
+        waits(&mut queue, WORTH_AN_ENTRY);
+        assert_eq!(queue.ready_at(now), None, "two are out");
+        queue.finish();
+        assert_eq!(taken(&mut queue, now), Some(WORTH_AN_ENTRY));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A request as a handler sees it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ impl Call {
 
     /// Where it came from: the peer's address, without the port.
     pub(super) fn source(&self) -> String {
-        source(&self.parts.extensions)
+        source_text(source(&self.parts.extensions))
     }
 
     /// Refuses the body of a DELETE: what it says would be ignored.
@@ -221,10 +221,16 @@ pub(super) fn given_request_id(headers: &HeaderMap) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// The address of the peer, without the port; empty where there is no connection behind it.
-pub(super) fn source(extensions: &hyper::http::Extensions) -> String {
+/// The address of the peer; `None` where there is no connection behind it.
+pub(super) fn source(extensions: &hyper::http::Extensions) -> Option<IpAddr> {
     let from = extensions.get::<ConnectInfo<SocketAddr>>();
-    from.map(|ConnectInfo(address)| address.ip().to_string())
+    from.map(|ConnectInfo(address)| address.ip())
+}
+
+/// The same as text, empty where there is none.
+pub(super) fn source_text(source: Option<IpAddr>) -> String {
+    source
+        .map(|address| address.to_string())
         .unwrap_or_default()
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn claim_create(server: &Server, mut call: Call) -> Answered {
     let idempotency_key = call.header(IDEMPOTENCY_KEY)?.map(str::as_bytes);
     let naming = Naming {
         idempotency_key,
-        random: server.random(),
+        random: &|| server.random(),
     };
     let command = ClaimCreate::parse(&body, &tenant, naming)?;
     if dry_run {

@@ -89,7 +89,7 @@ pub(super) async fn serve(
         events::refused(
             route.operation,
             uri.path(),
-            &source,
+            &call::source_text(source),
             &request_id,
             *status,
             code,

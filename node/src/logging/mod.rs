@@ -3,25 +3,22 @@
 //! 1. Each event is logged once, where it is answered or handled: an accepted claim or release by
 //!    `events`, a refused mutation under the target [`AUDIT`].
 //! 2. No line holds a secret: bodies and headers are never logged, names and blocks are.
-//! 3. Logging never waits for whoever reads stderr: a thread writes, and lines beyond its queue
-//!    are dropped and counted.
+//! 3. Logging never waits for whoever reads stderr: a thread writes, and what does not fit before it
+//!    is dropped and counted.
 
 pub(crate) mod events;
+mod lines;
 
-use std::io::BufWriter;
-
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use self::lines::Lines;
 
 /// Target of the lines about work that was done.
 pub const TARGET: &str = "ipamd";
 /// Target of the lines about refused mutations: the node's audit log.
 pub const AUDIT: &str = "ipamd::audit";
-
-/// Most lines that wait to be written.
-const LINES_MAX: usize = 65_536;
 
 /// Form of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -50,13 +47,19 @@ pub enum LogError {
     /// There is one already in this process.
     #[error("logging is started twice in one process")]
     StartedTwice(#[source] tracing_subscriber::util::TryInitError),
+    /// There is no thread to write it.
+    #[error("the system refused a thread for the log")]
+    Thread(#[source] std::io::Error),
 }
 
 /// Writes what is left when it is dropped; kept until the process ends.
 #[derive(Debug)]
-pub struct Log {
-    _worker: WorkerGuard,
-    dropped: ErrorCounter,
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 impl Log {
@@ -69,14 +72,9 @@ impl Log {
             filter: filter.to_owned(),
             source,
         })?;
-        let (writer, worker) = NonBlockingBuilder::default()
-            .lossy(true)
-            .buffered_lines_limit(LINES_MAX)
-            .thread_name("log")
-            .finish(BufWriter::new(std::io::stderr()));
-        let dropped = writer.error_counter();
+        let writer = Lines::start(std::io::stderr()).map_err(LogError::Thread)?;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(writer)
+            .with_writer(writer.clone())
             .with_ansi(false);
         let registry = tracing_subscriber::registry().with(filter);
         match format {
@@ -86,25 +84,22 @@ impl Log {
                 .try_init(),
         }
         .map_err(LogError::StartedTwice)?;
-        Ok(Self {
-            _worker: worker,
-            dropped,
-        })
+        Ok(Self(writer))
     }
 
     /// Counts the lines that were dropped because stderr was read too slowly.
     pub fn dropped_lines(&self) -> DroppedLines {
-        DroppedLines(self.dropped.clone())
+        DroppedLines(self.0.clone())
     }
 }
 
 /// How many lines the log has dropped.
 #[derive(Debug, Clone)]
-pub struct DroppedLines(ErrorCounter);
+pub struct DroppedLines(Lines);
 
 impl DroppedLines {
     /// Lines since the start.
     pub fn count(&self) -> u64 {
-        self.0.dropped_lines() as u64
+        self.0.dropped()
     }
 }

@@ -45,8 +45,8 @@ pub(crate) type ServiceFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Who answers what peers ask.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers a request of a peer that was let in; it had so many bytes on its way.
-    fn answer(&self, peer: u64, request: Request, bytes: usize) -> ServiceFuture<Reply>;
+    /// Answers a request of a peer that was let in.
+    fn answer(&self, peer: u64, request: Request) -> ServiceFuture<Reply>;
 
     /// Makes room for a snapshot that a leader sends; otherwise why not.
     fn snapshot_begin(
@@ -221,7 +221,7 @@ impl Server {
                 let receiving = Arc::clone(&receiving);
                 Box::pin(async move { receiving.lock().await.take(request).await })
             } else {
-                self.service.answer(hello.card.node, request, bytes)
+                self.service.answer(hello.card.node, request)
             };
             let replies = replies.clone();
             let stop = self.stop.clone();
@@ -238,9 +238,11 @@ impl Server {
 /// The answer to a request for which there is no room.
 fn too_busy(request: &Request) -> Reply {
     match request {
-        Request::Propose(_) | Request::DryRun(_) => {
-            Reply::Proposed(ForwardReply::NotProposed(NotProposed::TooBusy))
+        Request::Propose(proposals) => {
+            let busy = ForwardReply::NotProposed(NotProposed::TooBusy);
+            Reply::Proposed(vec![busy; proposals.len()])
         }
+        Request::DryRun(_) => Reply::TriedOut(ForwardReply::NotProposed(NotProposed::TooBusy)),
         _ => Reply::Unable {
             reason: "too many requests are being answered".to_owned(),
         },
@@ -258,7 +260,10 @@ fn reply_into(slot: mpsc::Permit<'_, Message>, id: u64, reply: &Reply) {
     let payload = codec::encode(reply).or_else(|error| {
         codec::encode(&match reply {
             // It may have been proposed: only whoever knows that it was not may say so.
-            Reply::Proposed(_) => Reply::Proposed(ForwardReply::OutcomeUnknown),
+            Reply::Proposed(replies) => {
+                Reply::Proposed(vec![ForwardReply::OutcomeUnknown; replies.len()])
+            }
+            Reply::TriedOut(_) => Reply::TriedOut(ForwardReply::OutcomeUnknown),
             _ => Reply::Unable {
                 reason: error.to_string(),
             },

@@ -134,7 +134,7 @@ struct Answers {
 }
 
 impl Service for Answers {
-    fn answer(&self, _peer: u64, request: Request, _bytes: usize) -> ServiceFuture<Reply> {
+    fn answer(&self, _peer: u64, request: Request) -> ServiceFuture<Reply> {
         let bell = Arc::clone(&self.bell);
         let appends = Arc::clone(&self.appends);
         Box::pin(async move {

@@ -7,8 +7,8 @@ use allocator::answer::Answer;
 use allocator::command::Envelope;
 use bytes::Bytes;
 use raft_store::codec::{
-    EntryRecord, LogIdRecord, MemberRecord, MembershipRecord, Record, SnapshotMetaRecord,
-    VoteRecord,
+    EncodedCommand, EntryRecord, LogIdRecord, MemberRecord, MembershipRecord, Record,
+    SnapshotMetaRecord, VoteRecord,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,8 +45,8 @@ pub(crate) enum Request {
         /// The end of its log.
         last: Option<LogIdRecord>,
     },
-    /// A command for the leader.
-    Propose(Forward),
+    /// Commands for the leader.
+    Propose(Vec<Proposal>),
     /// A command whose answer is wanted without its effect.
     DryRun(Forward),
     /// Up to which index has everything been answered that was answered before now?
@@ -102,8 +102,8 @@ pub(crate) enum Reply {
         /// No leader is heard here, and the log is not shorter than this one.
         yes: bool,
     },
-    /// To a command, or to one that was tried out.
-    Proposed(ForwardReply),
+    /// To a command that was tried out.
+    TriedOut(ForwardReply),
     /// To a read index.
     ReadIndex(ReadIndexReply),
     /// To a report.
@@ -124,6 +124,8 @@ pub(crate) enum Reply {
         /// Why, as a clause.
         reason: String,
     },
+    /// To commands: one for each, in their order.
+    Proposed(Vec<ForwardReply>),
 }
 
 macro_rules! message_record {
@@ -135,7 +137,7 @@ macro_rules! message_record {
     };
 }
 
-message_record!(Request, Reply, Forward);
+message_record!(Request, Reply);
 
 /// Entries for a follower's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,7 +185,16 @@ pub(crate) struct VoteReply {
     pub(crate) last: Option<LogIdRecord>,
 }
 
-/// A command on its way to the leader.
+/// A command on its way into the leader's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    /// The command, as it will stand in the entry.
+    pub(crate) command: EncodedCommand,
+    /// How long whoever sent it will wait.
+    pub(crate) remaining_ms: u32,
+}
+
+/// A command that the leader is to try out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Forward {
     /// The command.
@@ -406,10 +417,13 @@ mod tests {
             Request::WouldVote {
                 last: Some(log_id(8)),
             },
-            Request::Propose(Forward {
-                envelope: envelope(),
-                remaining_ms: 5_000,
-            }),
+            Request::Propose(vec![
+                Proposal {
+                    command: EncodedCommand::encode(&envelope()).unwrap(),
+                    remaining_ms: 5_000,
+                };
+                2
+            ]),
             Request::DryRun(Forward {
                 envelope: envelope(),
                 remaining_ms: 1,

@@ -9,16 +9,14 @@ use std::time::Duration;
 use raft_store::codec::{MemberRecord, MembershipRecord};
 use tokio::time::{Instant, timeout_at};
 
-use super::propose::remaining_ms;
 use super::route::Route;
 use super::{ClusterStatus, Inner, MemberError, MemberRole, MemberStatus};
+use crate::batcher::{LAST_WORD, remaining_ms};
 use crate::members::{MemberParts, Turn, change_here};
 use crate::peers::wire::{MemberChange, MemberMode, MemberReply, Reply, Request};
 
 /// Pause before a change that was surely not made is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// How long after the deadline the leader's word is waited for.
-const LAST_WORD: Duration = Duration::from_millis(100);
 
 impl Inner {
     /// What a change works with.
@@ -97,7 +95,7 @@ impl Inner {
                     let request = Request::Member {
                         change: change.clone(),
                         mode,
-                        remaining_ms: remaining_ms(deadline),
+                        remaining_ms: remaining_ms(deadline, Instant::now()),
                     };
                     match link.call(&request, deadline + LAST_WORD).await {
                         Ok(Reply::Member(reply)) => reply,

@@ -15,7 +15,7 @@ use crate::batcher::{Answered, Unanswered};
 use crate::clock::Reading;
 use crate::consensus::Consensus;
 use crate::peers::wire::{
-    Forward, ForwardReply, NotProposed, ReadIndexReply, Reply, Report, Request,
+    Forward, ForwardReply, NotProposed, Proposal, ReadIndexReply, Reply, Report, Request,
 };
 use crate::peers::{Service, ServiceFuture, SnapshotSink};
 
@@ -35,8 +35,8 @@ impl PeerService {
 }
 
 impl Service for PeerService {
-    fn answer(&self, peer: u64, request: Request, bytes: usize) -> ServiceFuture<Reply> {
-        self.with(|inner| Box::pin(async move { inner.answer(peer, request, bytes).await }))
+    fn answer(&self, peer: u64, request: Request) -> ServiceFuture<Reply> {
+        self.with(|inner| Box::pin(inner.answer(peer, request)))
     }
 
     fn snapshot_begin(
@@ -140,7 +140,7 @@ fn unable(reason: &str) -> Reply {
 }
 
 impl Inner {
-    async fn answer(self: Arc<Self>, peer: u64, request: Request, bytes: usize) -> Reply {
+    async fn answer(self: Arc<Self>, peer: u64, request: Request) -> Reply {
         match request {
             Request::Append(append) => match self.consensus.append(append).await {
                 Ok(reply) => Reply::Append(reply),
@@ -153,8 +153,8 @@ impl Inner {
             Request::WouldVote { last } => Reply::WouldVote {
                 yes: self.consensus.would_vote(last),
             },
-            Request::Propose(forward) => Reply::Proposed(self.answer_propose(forward, bytes).await),
-            Request::DryRun(forward) => Reply::Proposed(self.answer_dry_run(forward).await),
+            Request::Propose(proposals) => Reply::Proposed(self.answer_propose(proposals).await),
+            Request::DryRun(forward) => Reply::TriedOut(self.answer_dry_run(forward).await),
             Request::ReadIndex { remaining_ms } => {
                 Reply::ReadIndex(self.answer_read_index(remaining_ms).await)
             }
@@ -184,12 +184,17 @@ impl Inner {
     }
 
     /// One hop: what was forwarded here is proposed here or not at all.
-    async fn answer_propose(&self, forward: Forward, bytes: usize) -> ForwardReply {
-        let deadline = Instant::now() + Duration::from_millis(forward.remaining_ms.into());
+    async fn answer_propose(&self, proposals: Vec<Proposal>) -> Vec<ForwardReply> {
         if !matches!(self.router.route(), Route::Me(_)) {
-            return ForwardReply::NotProposed(NotProposed::NotLeader);
+            return vec![ForwardReply::NotProposed(NotProposed::NotLeader); proposals.len()];
         }
-        forward_reply(self.propose_here(forward.envelope, bytes, deadline).await)
+        let now = Instant::now();
+        let proposals = proposals.into_iter().map(|proposal| {
+            let remaining = Duration::from_millis(proposal.remaining_ms.into());
+            (proposal.command, now + remaining)
+        });
+        let ended = self.batcher.propose_forwarded(proposals).await;
+        ended.into_iter().map(forward_reply).collect()
     }
 
     /// Trying a command out is work that Raft's thread must not do.
@@ -250,7 +255,7 @@ impl Inner {
 
 fn forward_reply(result: Result<Answered, Unanswered>) -> ForwardReply {
     match result {
-        Ok(Answered { answer, index }) => ForwardReply::Answered { answer, index },
+        Ok(Answered { answer, index, .. }) => ForwardReply::Answered { answer, index },
         Err(Unanswered::NotProposed(why)) => ForwardReply::NotProposed(why),
         Err(Unanswered::OutcomeUnknown) => ForwardReply::OutcomeUnknown,
     }

@@ -143,7 +143,9 @@ async fn start(
     ));
     let cluster_of = Arc::clone(&local);
     let parts = DriverParts {
+        node_id: options.node_id,
         consensus: consensus.clone(),
+        router: Arc::clone(&router),
         clock: Arc::clone(&clock),
         applied: Arc::clone(&applied),
         cluster: Box::new(move || cluster_of.cluster()),

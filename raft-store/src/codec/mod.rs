@@ -10,12 +10,15 @@
 //!    over after a record is an error.
 //! 3. Bytes that do not decode are an error of the disk or the peer, never a panic.
 
+mod commands;
 mod records;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+pub use self::commands::EncodedCommand;
+pub(crate) use self::commands::join;
 pub use self::records::{
     EntryRecord, LogIdRecord, MemberRecord, MembershipRecord, PayloadRecord, SnapshotMetaRecord,
     StoredMembershipRecord, VoteRecord,

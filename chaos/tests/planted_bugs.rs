@@ -13,13 +13,13 @@ use cluster_tests::requirements::say;
 /// The bug, the seed, and what is said when it is found.
 const FOUND: [(Bug, u64, &str); Bug::ALL.len()] = [
     (Bug::AcknowledgedBeforeSync, 1, "the log has lost its end"),
-    (Bug::VoteNotSynced, 3, "votes are kept"),
+    (Bug::VoteNotSynced, 1, "votes are kept"),
     (Bug::PurgedForgotten, 1, "the log cannot be used"),
     (Bug::AppliedTwice, 1, "the same state at the same index"),
     (Bug::LastCommandSkipped, 1, "what was acknowledged stays"),
     (
         Bug::EndedATickEarly,
-        1,
+        6,
         "no block is used again before its time",
     ),
     (
@@ -27,13 +27,13 @@ const FOUND: [(Bug, u64, &str); Bug::ALL.len()] = [
         2,
         "the log's clock is not ahead of time",
     ),
-    (Bug::LeaseForgotten, 1, "the applying thread has stopped"),
+    (Bug::LeaseForgotten, 3, "the applying thread has stopped"),
     (Bug::CheckpointSplit, 1, "the same state at the same index"),
     (Bug::ReadWithoutIndex, 1, "reads reach what they must"),
     (Bug::BadChecksumAccepted, 1, "the log cannot be used"),
     (
         Bug::TimeCountedTwice,
-        2,
+        23,
         "the log's clock is not ahead of time",
     ),
     (Bug::ForwardedTwice, 1, "linearizable_names"),

@@ -13,7 +13,7 @@ pub mod http;
 pub mod logging;
 mod members;
 mod metrics;
-pub mod own_runtime;
+mod own_runtime;
 pub mod peers;
 pub mod replica;
 pub mod serve;

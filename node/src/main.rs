@@ -53,8 +53,6 @@ fn main() -> ExitCode {
 fn serve(switches: ServeSwitches) -> Result<(), (u8, anyhow::Error)> {
     let settings = Settings::resolve(switches).map_err(usage)?;
     let log = Log::start(settings.log_format, &settings.log_filter).map_err(usage)?;
-    // Before there are other threads, which take after this one.
-    node::own_runtime::take_turns();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("http")
         .enable_all()

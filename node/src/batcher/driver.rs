@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::done::Done;
-use super::forward::Group;
+use super::forward::{Away, Group};
 use super::queue::{COMMANDS_MAX, Item, Queue};
 use super::{Answered, Arrival, Unanswered, Waiting};
 use crate::clock::LogClock;
@@ -37,9 +37,6 @@ const DUE_EVERY: Duration = Duration::from_secs(1);
 const DUE_HOLDS_MAX: u32 = 250;
 /// How often a leader whose quorum is silent looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Messages with commands that are on their way to the leader: while they are, what comes waits for the next,
-/// so that one wakes nobody for each command.
-const GROUPS_MAX: usize = 4;
 /// Arrivals that are looked at together.
 const ARRIVALS_MAX: usize = 256;
 /// How long the answer to a command of the node's own is waited for.
@@ -77,8 +74,8 @@ pub(crate) struct Driver {
     held: Arc<AtomicBool>,
     queue: Queue<Waiting>,
     flights: FuturesUnordered<BoxFuture<'static, Landing>>,
-    /// Messages with commands that are on their way to the leader.
-    groups: usize,
+    /// Where another node leads: which one, and how many messages with commands are on their way to it.
+    away: Away,
     leadership: watch::Receiver<Leadership>,
     /// The term in which this node leads, while it does.
     office: Option<u64>,
@@ -94,7 +91,10 @@ pub(crate) struct Driver {
 enum Landing {
     Entry(Landed),
     /// The reply to commands that went to the leader; they have ended already.
-    Group,
+    Group {
+        /// See [`Away`].
+        turn: u64,
+    },
 }
 
 /// An entry that has ended, one way or the other.
@@ -118,7 +118,7 @@ impl Driver {
             held,
             queue: Queue::new(),
             flights: FuturesUnordered::new(),
-            groups: 0,
+            away: Away::default(),
             leadership,
             office: None,
             epoch: 0,
@@ -190,7 +190,8 @@ impl Driver {
         let Route::Peer(leader, link) = self.parts.router.route() else {
             return self.refuse_all(NotProposed::NotLeader);
         };
-        while self.groups < GROUPS_MAX
+        self.away.leads(leader);
+        while self.away.has_room()
             && let Some(batch) = self.queue.take()
         {
             let (away, here): (Vec<_>, Vec<_>) = batch
@@ -200,10 +201,10 @@ impl Driver {
             if !away.is_empty() {
                 let group = Group::new(leader, link.clone(), away);
                 let ended = group.go(Arc::clone(&self.parts.applied));
-                self.groups += 1;
+                let turn = self.away.goes();
                 self.flights.push(Box::pin(async move {
                     ended.await;
-                    Landing::Group
+                    Landing::Group { turn }
                 }));
             }
         }
@@ -387,7 +388,7 @@ impl Driver {
     fn land(&mut self, landing: Landing) {
         match landing {
             Landing::Entry(landed) => self.land_entry(landed),
-            Landing::Group => self.groups -= 1,
+            Landing::Group { turn } => self.away.landed(turn),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What goes to the leader in one message, and what becomes of its reply.
 
-use raft_store::AppliedState;
 use std::sync::Arc;
 use std::time::Duration;
 
+use raft_store::AppliedState;
 use tokio::time::{Instant, timeout_at};
 
 use super::done::{Done, Ended};
@@ -14,6 +14,51 @@ use crate::peers::{CallError, Link};
 
 /// How long an answer of the leader's waits for this node to have applied its command.
 const APPLY_WAIT: Duration = Duration::from_millis(50);
+
+/// Messages with commands that are on their way to the leader: while they are, what comes waits for the next,
+/// so that one wakes nobody for each command.
+const GROUPS_MAX: usize = 4;
+
+/// What is on its way to the leader. To another one than before nothing is: what the one before leaves unanswered
+/// does not hold up what goes to the next.
+#[derive(Debug, Default)]
+pub(super) struct Away {
+    leader: u64,
+    groups: usize,
+    /// How often the leader has changed.
+    turn: u64,
+}
+
+impl Away {
+    /// This one leads.
+    pub(super) fn leads(&mut self, leader: u64) {
+        if self.leader != leader {
+            *self = Self {
+                leader,
+                groups: 0,
+                turn: self.turn + 1,
+            };
+        }
+    }
+
+    /// Whether one more may go now.
+    pub(super) fn has_room(&self) -> bool {
+        self.groups < GROUPS_MAX
+    }
+
+    /// One more goes; what it has to say when it has landed.
+    pub(super) fn goes(&mut self) -> u64 {
+        self.groups += 1;
+        self.turn
+    }
+
+    /// One has landed, with a reply or without.
+    pub(super) fn landed(&mut self, turn: u64) {
+        if self.turn == turn {
+            self.groups -= 1;
+        }
+    }
+}
 
 /// Commands in one message to the leader.
 pub(super) struct Group {
@@ -120,5 +165,27 @@ pub(crate) fn unsent(error: &CallError) -> Unanswered {
         CallError::NotSent(_) | CallError::Refused(_) => {
             Unanswered::NotProposed(NotProposed::NotLeader)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_leader_before_leaves_unanswered_does_not_hold_up_the_next() {
+        let mut away = Away::default();
+        away.leads(1);
+        let before: Vec<u64> = (0..GROUPS_MAX).map(|_| away.goes()).collect();
+        away.leads(1);
+        assert!(!away.has_room(), "the same one still owes them");
+        away.leads(2);
+        let after: Vec<u64> = (0..GROUPS_MAX).map(|_| away.goes()).collect();
+        for turn in before {
+            away.landed(turn);
+        }
+        assert!(!away.has_room(), "late replies of the one before");
+        away.landed(after[0]);
+        assert!(away.has_room());
     }
 }

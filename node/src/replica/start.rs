@@ -28,8 +28,10 @@ use crate::members::MemberChanges;
 use crate::own_runtime::OwnRuntime;
 use crate::peers::{Directory, Listener, Local, Net, Server, TokioListener};
 
-/// Nice value of Raft's thread, where the system allows to raise its priority.
-const NICE: i32 = -10;
+/// Nice value of Raft's thread, where the system allows to raise its priority: half as much again of the processor as
+/// any other thread of the node. One that is much higher pushes those of HTTP off it for every message, and makes an
+/// entry of every few commands.
+const NICE: i32 = -2;
 /// Most commands of peers that are tried out here at a time; one more is refused as too busy.
 const DRY_RUNS_MAX: usize = 64;
 

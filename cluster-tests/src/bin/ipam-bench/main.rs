@@ -7,6 +7,7 @@ mod apply;
 mod batches;
 mod claims;
 mod compare;
+mod endurance;
 mod expiry;
 mod fill;
 mod free_space;
@@ -63,6 +64,9 @@ struct Arguments {
     /// How long the overload lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     overload_seconds: u64,
+    /// How many minutes of claims and releases
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..))]
+    minutes: u32,
     /// How often the leader is killed
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     kills: u32,
@@ -87,6 +91,8 @@ enum Benchmark {
     Full,
     /// Claims from a full pool, and pages of 100
     Refused,
+    /// Minutes of claims and releases while a million is held: speed, memory, disk; then a restart
+    Endurance,
     /// Time without service after the leader is killed
     LeaderKill,
     /// More load than three nodes take
@@ -134,6 +140,7 @@ async fn main() -> Result<()> {
             Benchmark::Reads => reads::measure(rounds, program(Peer::Etcd)).await?.into(),
             Benchmark::Full => full::measure(rounds, program(Peer::HostLocal)).await?,
             Benchmark::Refused => refused::measure(rounds).await?.into(),
+            Benchmark::Endurance => endurance::measure(arguments.minutes).await?,
             Benchmark::LeaderKill => leader_kill::measure(arguments.kills).await?,
             Benchmark::Overload => overload::measure(arguments.overload_seconds).await?.into(),
             Benchmark::Map => reading::map().await?.into(),

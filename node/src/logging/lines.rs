@@ -177,8 +177,10 @@ mod tests {
         for _ in 0..BYTES_MAX >> 20 {
             (&lines).write_all(&line).expect("it never fails");
         }
-        thread::sleep(GATHER * 4);
-        // The first ones are with the thread, which cannot write them; so much fits behind them.
+        // Until the thread has taken them; it cannot write them, and so much fits behind them.
+        while !lines.0.pad.lock().bytes.is_empty() {
+            thread::sleep(GATHER);
+        }
         for _ in 0..(BYTES_MAX >> 20) + 3 {
             (&lines).write_all(&line).expect("it never fails");
         }

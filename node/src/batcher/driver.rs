@@ -25,7 +25,7 @@ use super::{Answered, Arrival, Unanswered, Waiting};
 use crate::clock::LogClock;
 use crate::consensus::{Consensus, Leadership};
 use crate::logging::events;
-use crate::metrics::life;
+use crate::metrics::{life, stages};
 use crate::peers::wire::NotProposed;
 use crate::replica::route::{Route, Router};
 
@@ -346,7 +346,9 @@ impl Driver {
         let last_deadline = batch.iter().map(|item| item.deadline).max().unwrap_or(now);
         let mut encoded = Vec::with_capacity(batch.len());
         let mut commands = Vec::with_capacity(batch.len());
+        let waits = stages::waits_for_the_log();
         for item in batch {
+            waits.record(now - item.command.since);
             encoded.push(item.command.command);
             commands.push(item.command.done);
         }
@@ -470,6 +472,7 @@ fn own_command(command: Command) -> Option<Item<Waiting>> {
         deadline: Instant::now() + OWN_DEADLINE,
         command: Waiting {
             command,
+            since: Instant::now(),
             done: None,
             _place: None,
             is_forwarded: false,

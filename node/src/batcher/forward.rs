@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::done::{Done, Ended};
 use super::queue::Item;
 use super::{Answered, LAST_WORD, Unanswered, Waiting};
+use crate::metrics::stages;
 use crate::peers::wire::{ForwardReply, NotProposed, Proposal, Reply, Request};
 use crate::peers::{CallError, Link};
 
@@ -75,7 +76,9 @@ impl Group {
         let mut last_deadline = now;
         let mut proposals = Vec::with_capacity(batch.len());
         let mut done = Vec::with_capacity(batch.len());
+        let waits = stages::waits_for_the_leader();
         for item in batch {
+            waits.record(now - item.command.since);
             last_deadline = last_deadline.max(item.deadline);
             proposals.push(Proposal {
                 command: item.command.command,
@@ -94,13 +97,17 @@ impl Group {
 
     /// Sends them, and ends each with what the leader says of it, once this node has applied what it says.
     pub(super) async fn go(self, applied: Arc<AppliedState>) {
+        let begun = Instant::now();
         let called = self
             .link
             .call(&self.request, self.last_deadline + LAST_WORD);
-        let ended = ended_all(called.await, self.leader, self.done.len());
+        let called = called.await;
+        let answered = stages::leader_answered(begun);
+        let ended = ended_all(called, self.leader, self.done.len());
         let last = ended.iter().flatten().map(|answered| answered.index).max();
         if let Some(last) = last {
-            applied_until(&applied, last, Instant::now() + APPLY_WAIT).await;
+            applied_until(&applied, last, answered + APPLY_WAIT).await;
+            stages::applied_after_the_leader(answered);
         }
         for (done, ended) in self.done.into_iter().zip(ended) {
             if let Some(done) = done {

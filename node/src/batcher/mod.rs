@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use self::done::{Done, Ended};
 use self::queue::Item;
 use self::room::{Place, Room};
+use crate::metrics::stages;
 use crate::peers::wire::NotProposed;
 
 pub(crate) use driver::{Driver, DriverParts};
@@ -67,6 +68,8 @@ pub(crate) enum Unanswered {
 #[derive(Debug)]
 struct Waiting {
     command: EncodedCommand,
+    /// Since when.
+    since: Instant,
     /// `None` for a command of the node's own.
     done: Option<Done>,
     /// A place in the queue, free again when the command leaves it; a command of the node's own takes none.
@@ -133,7 +136,8 @@ impl Batcher {
         &self,
         proposals: impl ExactSizeIterator<Item = (EncodedCommand, Instant)>,
     ) -> Vec<Result<Answered, Unanswered>> {
-        let mut last_deadline = Instant::now();
+        let begun = Instant::now();
+        let mut last_deadline = begun;
         let (parts, gathered) = Done::many(proposals.len());
         let mut items = Vec::with_capacity(parts.len());
         for ((command, deadline), done) in proposals.zip(parts) {
@@ -146,7 +150,9 @@ impl Batcher {
         if !items.is_empty() {
             self.send(Arrival::Many(items));
         }
-        gathered.by(last_deadline + LAST_WORD).await
+        let ended = gathered.by(last_deadline + LAST_WORD).await;
+        stages::forwarded_ended(begun);
+        ended
     }
 
     /// A place in the queue for a command that may stand in an entry.
@@ -188,6 +194,7 @@ fn item(
         deadline,
         command: Waiting {
             command,
+            since: Instant::now(),
             done: Some(done),
             _place: Some(place),
             is_forwarded,

@@ -32,6 +32,7 @@ use tokio::time::Instant;
 use self::elector::{Elector, MayStand};
 use self::log::Restarted;
 use self::network::{PeerNetworks, SnapshotsOnTheWay};
+use crate::metrics::stages;
 use crate::peers::Directory;
 use crate::peers::wire::{Append, AppendReply, Vote, VoteReply};
 use crate::replica::Timers;
@@ -244,6 +245,7 @@ impl Consensus {
         if append.vote.committed && append.vote.term >= self.leadership.borrow().term {
             *self.leader_heard.lock() = Some(Instant::now());
         }
+        let begun = (!append.entries.is_empty()).then(Instant::now);
         let request = AppendEntriesRequest {
             vote: append.vote.into(),
             prev_log_id: append.previous.map(Into::into),
@@ -255,6 +257,7 @@ impl Consensus {
             .append_entries(request)
             .await
             .map_err(|error| Stopped::new(&error))?;
+        begun.inspect(|begun| stages::appended(*begun));
         Ok(match response {
             AppendEntriesResponse::Success => AppendReply::Success,
             AppendEntriesResponse::PartialSuccess(last) => {

@@ -31,6 +31,7 @@ use raft_store::types::{LogId, Member, Snapshot, TypeConfig, Vote};
 use raft_store::{SnapshotFile, StoreControl};
 use tokio::time::Instant;
 
+use crate::metrics::stages;
 use crate::peers::hello::LinkKind;
 use crate::peers::snapshot::{self, SendError};
 use crate::peers::wire::{self, Append, AppendReply, Reply, Request};
@@ -127,9 +128,13 @@ impl RaftNetwork<TypeConfig> for PeerNetwork {
         let link = self.peers.link(&self.target, LinkKind::Raft);
         let reply = match last {
             Some(last) => {
-                self.outstanding
-                    .send(&link, append, last, option.hard_ttl())
-                    .await
+                let begun = Instant::now();
+                let sent = self
+                    .outstanding
+                    .send(&link, append, last, option.hard_ttl());
+                let reply = sent.await;
+                stages::replicated(self.target.node, begun);
+                reply
             }
             None => call_append(&link, append, option.hard_ttl()).await,
         };

@@ -14,6 +14,7 @@ pub(crate) mod life;
 mod lock;
 mod pools;
 mod scrape;
+pub(crate) mod stages;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -72,6 +73,7 @@ fn install() -> Result<PrometheusHandle, MetricsError> {
     allocations::describe();
     life::describe();
     http::describe();
+    stages::describe();
     Ok(handle)
 }
 

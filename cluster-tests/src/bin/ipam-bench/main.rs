@@ -24,7 +24,9 @@ mod reads;
 mod refused;
 mod report;
 mod scrape;
+mod stages;
 mod stream;
+mod threads;
 mod users;
 mod verdict;
 mod watchers;
@@ -81,6 +83,8 @@ enum Benchmark {
     Apply,
     /// Claims over HTTP against three nodes, etcd and PostgreSQL
     Claims,
+    /// Where the time of a claim goes: its stages, and what each thread of each node does for it
+    Stages,
     /// Ten users that claim and release, as in Datum's load test
     Users,
     /// Batches of a thousand claims
@@ -135,6 +139,7 @@ async fn main() -> Result<()> {
             Benchmark::FreeSpace => free_space::measure()?.into(),
             Benchmark::Apply => apply::measure()?.into(),
             Benchmark::Claims => claims::measure(rounds, &programs).await?,
+            Benchmark::Stages => stages::measure(rounds).await?,
             Benchmark::Users => users::measure(rounds).await?.into(),
             Benchmark::Batches => batches::measure(rounds).await?.into(),
             Benchmark::Reads => reads::measure(rounds, program(Peer::Etcd)).await?.into(),

@@ -20,6 +20,51 @@ pub(crate) fn sample(text: &str, name: &str) -> Result<f64> {
     value.parse().with_context(|| line.to_owned())
 }
 
+/// How often something was timed, and the seconds of all times together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timed {
+    pub(crate) count: f64,
+    pub(crate) seconds: f64,
+}
+
+impl Timed {
+    /// Reads a histogram; `labels` are its first ones, as they stand in the text: what differs in further ones is added up.
+    pub(crate) fn read(text: &str, name: &str, labels: &str) -> Result<Self> {
+        let sum = |part: &str| {
+            let start = match labels {
+                "" => format!("{name}_{part}"),
+                _ => format!("{name}_{part}{{{labels}"),
+            };
+            let lines = text.lines().filter(|line| line.starts_with(&start));
+            let values = lines.map(|line| {
+                let value = line.rsplit(' ').next().context("a value")?;
+                value.parse::<f64>().with_context(|| line.to_owned())
+            });
+            values.sum::<Result<f64>>()
+        };
+        Ok(Self {
+            count: sum("count")?,
+            seconds: sum("sum")?,
+        })
+    }
+
+    /// What was added since an earlier reading.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        Self {
+            count: self.count - earlier.count,
+            seconds: self.seconds - earlier.seconds,
+        }
+    }
+
+    /// Together with another node's.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
 /// How long the lock of a node's state was held by readers, or waited for to apply: by bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct LockTimes(Vec<Bucket>);

@@ -40,6 +40,11 @@ impl Claims {
             pools: pools.iter().map(|pool| (*pool).to_owned()).collect(),
         }
     }
+
+    /// The same, over connections to these nodes alone.
+    pub(crate) fn at(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
+    }
 }
 
 impl Target for Claims {

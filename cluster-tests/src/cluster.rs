@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use bytes::Bytes;
+use hyper::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -203,19 +205,20 @@ impl TestCluster {
 
     /// Waits until node `id` says that it is ready.
     pub async fn ready(&self, id: u64) -> Result<()> {
+        self.ready_within(id, READY_WITHIN).await
+    }
+
+    /// The same of a node that has much to load.
+    pub async fn ready_within(&self, id: u64, within: Duration) -> Result<()> {
         let address = self.address(id);
-        wait::until(
-            &format!("node {id} is ready"),
-            READY_WITHIN,
-            || async move {
-                let mut connection = Connection::new(address).with_deadline(Duration::from_secs(1));
-                connection
-                    .get("/readyz")
-                    .await
-                    .ok()
-                    .filter(|reply| reply.status == 200)
-            },
-        )
+        wait::until(&format!("node {id} is ready"), within, || async move {
+            let mut connection = Connection::new(address).with_deadline(Duration::from_secs(1));
+            connection
+                .get("/readyz")
+                .await
+                .ok()
+                .filter(|reply| reply.status == 200)
+        })
         .await
         .map(drop)
         .with_context(|| self.tail(id))
@@ -227,6 +230,38 @@ impl TestCluster {
             self.ready(node.id).await?;
         }
         Ok(())
+    }
+
+    /// Has the leader take in node `id`, whose directory is empty, as a learner.
+    pub async fn add(&self, leader: u64, id: u64) -> Result<()> {
+        let body = json!({
+            "address": self.peer_address(id).to_string(),
+            "httpUrl": format!("http://{}", self.address(id)),
+        });
+        self.change_member(leader, id, "", &body).await
+    }
+
+    /// Has the leader make a voter of the learner `id`.
+    pub async fn promote(&self, leader: u64, id: u64) -> Result<()> {
+        self.change_member(leader, id, "/promote", &Value::Null)
+            .await
+    }
+
+    /// Asks until it is done: a node that has just started is not heard of at once, and a learner has to catch up.
+    async fn change_member(&self, leader: u64, id: u64, what: &str, body: &Value) -> Result<()> {
+        let path = format!("/v1/cluster/members/{id}{what}");
+        let body = (!body.is_null()).then(|| Bytes::from(body.to_string()));
+        let (path, body) = (&path, &body);
+        wait::until(
+            &format!("POST {path} is done"),
+            READY_WITHIN,
+            || async move {
+                let mut connection = self.connection(leader);
+                let sent = connection.send(Method::POST, path, body.clone()).await;
+                (sent.ok()?.status == 200).then_some(())
+            },
+        )
+        .await
     }
 
     /// What node `id` says of the cluster (`GET /v1/cluster`).

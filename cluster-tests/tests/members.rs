@@ -11,7 +11,6 @@ use cluster_tests::http::Connection;
 use cluster_tests::ledger::Ledger;
 use cluster_tests::tenant::Tenant;
 use cluster_tests::wait;
-use hyper::Method;
 use serde_json::json;
 
 const WITHIN: Duration = Duration::from_secs(30);
@@ -79,29 +78,8 @@ async fn a_wiped_member_is_refused_and_replaced_while_claims_go_on() -> Result<(
         .delete(&format!("/v1/cluster/members/{lost}"))
         .await?
         .expect(200)?;
-    let address = json!({
-        "address": cluster.peer_address(lost).to_string(),
-        "httpUrl": format!("http://{}", cluster.address(lost)),
-    });
-    let path = format!("/v1/cluster/members/{lost}");
-    wait::until("the learner is added", WITHIN, || async {
-        let added = cluster
-            .connection(leader)
-            .post(&path, &address)
-            .await
-            .ok()?;
-        (added.status == 200).then_some(())
-    })
-    .await?;
-    wait::until("the learner is promoted", WITHIN, || async {
-        let promoted = cluster
-            .connection(leader)
-            .send(Method::POST, &format!("{path}/promote"), None)
-            .await
-            .ok()?;
-        (promoted.status == 200).then_some(())
-    })
-    .await?;
+    cluster.add(leader, lost).await?;
+    cluster.promote(leader, lost).await?;
     cluster.ready(lost).await?;
 
     stop.store(true, Ordering::Release);

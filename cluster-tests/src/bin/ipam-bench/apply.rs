@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use allocator::State;
 use allocator::answer::{Answer, Outcome};
-use allocator::command::{
-    ClaimRelease, ClaimSpec, Command, Entry, Envelope, PoolCidr, PoolRef, PoolSource, PoolSpec,
-    Position, Quota, Stamp, Strategy, TenantSpec,
-};
-use allocator::name::{Labels, Name};
+use allocator::command::{ClaimRelease, ClaimSpec, Command, PoolRef, PoolSpec, Strategy};
+use allocator::name::Name;
 use anyhow::{Context, Result, bail};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tokio::time::Instant;
 
+use crate::entries::{Applying, TENANT, name, root_pool, tenant};
 use crate::report::{Table, per_second};
 
 const HELD: [usize; 3] = [1_000, 100_000, HELD_MOST];
@@ -48,8 +44,7 @@ pub(crate) fn measure() -> Result<Table> {
 }
 
 struct Filled {
-    state: State,
-    index: u64,
+    applying: Applying,
     named: u64,
     held: Vec<(Name, u64)>,
     random: StdRng,
@@ -57,18 +52,20 @@ struct Filled {
 
 impl Filled {
     fn new(cidr: &str, strategy: Strategy, held: usize) -> Result<Self> {
-        let random = StdRng::seed_from_u64(7);
         let mut filled = Self {
-            state: State::new(),
-            index: 0,
+            applying: Applying::default(),
             named: 0,
             held: Vec::new(),
-            random,
+            random: StdRng::seed_from_u64(7),
+        };
+        let pool = PoolSpec {
+            strategy,
+            ..root_pool("p", cidr.parse().ok().context("a CIDR")?)?
         };
         filled.apply(vec![
             Command::Form { cluster_id: 1 },
             tenant()?,
-            pool(cidr, strategy)?,
+            Command::PoolCreate(Box::new(pool)),
         ])?;
         while filled.held.len() < held {
             let claims = (0..ENTRY.min(held - filled.held.len()))
@@ -88,10 +85,10 @@ impl Filled {
             let mut commands = Vec::with_capacity(ENTRY);
             for _ in 0..pairs_an_entry.min(self.held.len()) {
                 let place = self.random.random_range(..self.held.len());
-                let (name, generation) = self.held.swap_remove(place);
+                let (claim, generation) = self.held.swap_remove(place);
                 let release = ClaimRelease {
-                    tenant: Name::new("t").ok().context("a name")?,
-                    name,
+                    tenant: name(TENANT)?,
+                    name: claim,
                     generation: Some(generation),
                 };
                 commands.push(Command::ClaimRelease(release));
@@ -107,33 +104,7 @@ impl Filled {
     }
 
     fn apply(&mut self, commands: Vec<Command>) -> Result<Duration> {
-        let envelopes = commands
-            .into_iter()
-            .map(|command| Envelope {
-                actor: "".into(),
-                source: "".into(),
-                command,
-            })
-            .collect();
-        let stamp = Stamp {
-            clock_term: 1,
-            clock_node: 1,
-            mono_ms: self.index,
-            wall_ms: Some(self.index),
-        };
-        let entry = Entry {
-            stamp,
-            commands: envelopes,
-        };
-        self.index += 1;
-        let at = Position {
-            term: 1,
-            node: 1,
-            index: self.index,
-        };
-        let started = Instant::now();
-        let answers = self.state.apply(at, &entry);
-        let took = started.elapsed();
+        let (answers, took) = self.applying.apply(commands);
         for answer in answers {
             self.note(answer)?;
         }
@@ -153,43 +124,12 @@ impl Filled {
     fn claim(&mut self) -> Result<Command> {
         self.named += 1;
         Ok(Command::ClaimCreate(Box::new(ClaimSpec::new(
-            Name::new("t").ok().context("a name")?,
-            Name::new(&format!("claim-{:018}", self.named))
-                .ok()
-                .context("a name")?,
+            name(TENANT)?,
+            name(&format!("claim-{:018}", self.named))?,
             PoolRef {
                 tenant: None,
-                name: Name::new("p").ok().context("a name")?,
+                name: name("p")?,
             },
         ))))
     }
-}
-
-fn tenant() -> Result<Command> {
-    Ok(Command::TenantCreate(Box::new(TenantSpec {
-        name: Name::new("t").ok().context("a name")?,
-        labels: Labels::new(),
-        annotations: Labels::new(),
-        description: "".into(),
-        quota: Quota::default(),
-    })))
-}
-
-fn pool(cidr: &str, strategy: Strategy) -> Result<Command> {
-    let cidr = PoolCidr {
-        cidr: cidr.parse().ok().context("a CIDR")?,
-        subnet: None,
-        gateway: None,
-    };
-    Ok(Command::PoolCreate(Box::new(PoolSpec {
-        strategy,
-        ..PoolSpec::new(
-            Name::new("t").ok().context("a name")?,
-            Name::new("p").ok().context("a name")?,
-            PoolSource::Root {
-                space: None,
-                cidrs: vec![cidr],
-            },
-        )
-    })))
 }

@@ -1,8 +1,6 @@
 //! Minutes of claims and releases while a million is held: what is done in each minute, and what the nodes take of memory and disk
 //! at its end; then a restart of one of them.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use crate::latency::Latencies;
 use crate::load::{Churn, Claims, Closed, Turn, closed};
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, Table, decimal, millis};
+use crate::usage::{largest, resident, size};
 use crate::verdict::Verdicts;
 
 const HELD: u32 = 1_000_000;
@@ -109,41 +108,6 @@ fn sizes_of(cluster: &TestCluster) -> Result<Sizes> {
         most.live = most.live.max(largest(&snapshots));
     }
     Ok(most)
-}
-
-/// Bytes of a process that are in memory.
-fn resident(process: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kibibytes: f64 = kibibytes.context("VmRSS in kB")?.parse()?;
-    Ok(kibibytes * 1_024.0)
-}
-
-/// Bytes that the files under a folder take on the disk. What vanishes meanwhile takes none.
-fn size(path: &Path) -> f64 {
-    files(path).into_iter().sum()
-}
-
-fn largest(path: &Path) -> f64 {
-    files(path).into_iter().fold(0.0, f64::max)
-}
-
-fn files(path: &Path) -> Vec<f64> {
-    use std::os::unix::fs::MetadataExt;
-
-    let mut sizes = Vec::new();
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => sizes.extend(files(&entry.path())),
-            Ok(metadata) => {
-                #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
-                sizes.push(metadata.blocks() as f64 * 512.0);
-            }
-            Err(_) => {}
-        }
-    }
-    sizes
 }
 
 fn by_minute(turns: &[Turn<()>], begun: Instant, sizes: Vec<Sizes>) -> Vec<Minute> {

@@ -8,6 +8,7 @@ mod batches;
 mod claims;
 mod compare;
 mod endurance;
+mod entries;
 mod expiry;
 mod fill;
 mod free_space;
@@ -23,10 +24,12 @@ mod reading;
 mod reads;
 mod refused;
 mod report;
+mod scale;
 mod scrape;
 mod stages;
 mod stream;
 mod threads;
+mod usage;
 mod users;
 mod verdict;
 mod watchers;
@@ -40,6 +43,7 @@ use clap::{Parser, ValueEnum};
 use claims::Rounds;
 use peers::Peer;
 use report::{Report, line};
+use scale::{Scene, Shape};
 
 /// Measures ipamd on this machine, and its peers
 #[derive(Debug, Parser)]
@@ -72,6 +76,15 @@ struct Arguments {
     /// How often the leader is killed
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     kills: u32,
+    /// How many blocks are held at most where costs are measured by how many are held
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    held_max: u32,
+    /// Only blocks held like this, where there are several ways
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    shapes: Vec<Shape>,
+    /// Print the figures of one scene and nothing else
+    #[arg(long = scale::SCENE, value_name = "SHAPE:HELD", hide = true)]
+    scene: Option<Scene>,
 }
 
 /// What can be measured.
@@ -109,11 +122,18 @@ enum Benchmark {
     Expiry,
     /// Claims and their events at 1,000 watchers
     Watchers,
+    /// All that the state machine and its store do, by how many blocks are held
+    Scale,
+    /// The same of three nodes over HTTP
+    ScaleNodes,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(scene) = arguments.scene {
+        return scale::measure_scene(scene).await;
+    }
     let mut report = Report::new(machine::describe()?);
     report.print_machine();
     let mut programs = Vec::new();
@@ -152,6 +172,8 @@ async fn main() -> Result<()> {
             Benchmark::List => reading::list().await?.into(),
             Benchmark::Expiry => expiry::measure().await?.into(),
             Benchmark::Watchers => watchers::measure().await?.into(),
+            Benchmark::Scale => scale::in_process(&arguments.shapes, arguments.held_max).await?,
+            Benchmark::ScaleNodes => scale::over_http(arguments.held_max).await?,
         };
         for table in found.tables {
             table.print();

@@ -34,12 +34,16 @@ impl Verdicts {
 
     /// A figure that whoever measured it has compared.
     pub(crate) fn judge(&mut self, what: &str, measured: String, budget: String, met: bool) {
-        let verdict = if met { "met" } else { "MISSED" };
         self.0
-            .row([what.to_owned(), measured, budget, verdict.to_owned()]);
+            .row([what.to_owned(), measured, budget, word(met).to_owned()]);
     }
 
     pub(crate) fn table(self) -> Table {
         self.0
     }
+}
+
+/// What is said of a figure that was compared.
+pub(crate) fn word(met: bool) -> &'static str {
+    if met { "met" } else { "MISSED" }
 }

@@ -191,7 +191,8 @@ impl Driver {
             return self.refuse_all(NotProposed::NotLeader);
         };
         self.away.leads(leader);
-        while self.away.has_room()
+        let now = Instant::now();
+        while self.away.has_room(now)
             && let Some(batch) = self.queue.take()
         {
             let (away, here): (Vec<_>, Vec<_>) = batch
@@ -201,7 +202,7 @@ impl Driver {
             if !away.is_empty() {
                 let group = Group::new(leader, link.clone(), away);
                 let ended = group.go(Arc::clone(&self.parts.applied));
-                let turn = self.away.goes();
+                let turn = self.away.goes(now);
                 self.flights.push(Box::pin(async move {
                     ended.await;
                     Landing::Group { turn }
@@ -231,7 +232,11 @@ impl Driver {
         let now = Instant::now();
         let tick = (self.last_proposal + TICK_EVERY).min(self.due_at);
         let wake = match (self.office, self.queue.next_deadline()) {
-            (None, deadline) => deadline.unwrap_or(now + TICK_EVERY),
+            (None, Some(deadline)) => {
+                let room = self.away.room_at(now);
+                room.map_or(deadline, |at| deadline.min(at))
+            }
+            (None, None) => now + TICK_EVERY,
             // Commands wait although an entry may go out: for a quorum, or held.
             (Some(_), Some(deadline)) if self.queue.is_ready(now) => deadline.min(now + LOOK_AGAIN),
             (Some(_), Some(deadline)) => {

@@ -7,7 +7,7 @@ use raft_store::AppliedState;
 use tokio::time::{Instant, timeout_at};
 
 use super::done::{Done, Ended};
-use super::queue::Item;
+use super::queue::{Item, PATIENCE};
 use super::{Answered, LAST_WORD, Unanswered, Waiting};
 use crate::metrics::stages;
 use crate::peers::wire::{ForwardReply, NotProposed, Proposal, Reply, Request};
@@ -16,9 +16,12 @@ use crate::peers::{CallError, Link};
 /// How long an answer of the leader's waits for this node to have applied its command.
 const APPLY_WAIT: Duration = Duration::from_millis(50);
 
-/// Messages with commands that are on their way to the leader: while they are, what comes waits for the next,
-/// so that one wakes nobody for each command.
-const GROUPS_MAX: usize = 4;
+/// Messages with commands that go to the leader one right after the other: while they are on their way, what comes
+/// waits for the next, so that one wakes nobody for each command.
+const GROUPS_AT_ONCE: usize = 4;
+/// Most that are on their way. Those beyond the first follow each other as slowly as the entries of a leader do whose
+/// quorum is distant.
+const GROUPS_MAX: usize = 16;
 
 /// What is on its way to the leader. To another one than before nothing is: what the one before leaves unanswered
 /// does not hold up what goes to the next.
@@ -26,6 +29,8 @@ const GROUPS_MAX: usize = 4;
 pub(super) struct Away {
     leader: u64,
     groups: usize,
+    /// When the latest one went.
+    latest_at: Option<Instant>,
     /// How often the leader has changed.
     turn: u64,
 }
@@ -37,19 +42,30 @@ impl Away {
             *self = Self {
                 leader,
                 groups: 0,
+                latest_at: None,
                 turn: self.turn + 1,
             };
         }
     }
 
+    /// When one more may go: now, at a later time, or `None` where as many are on their way as may be.
+    pub(super) fn room_at(&self, now: Instant) -> Option<Instant> {
+        match self.groups {
+            0..GROUPS_AT_ONCE => Some(now),
+            GROUPS_AT_ONCE..GROUPS_MAX => Some(self.latest_at.map_or(now, |at| at + PATIENCE)),
+            _ => None,
+        }
+    }
+
     /// Whether one more may go now.
-    pub(super) fn has_room(&self) -> bool {
-        self.groups < GROUPS_MAX
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        self.room_at(now).is_some_and(|at| at <= now)
     }
 
     /// One more goes; what it has to say when it has landed.
-    pub(super) fn goes(&mut self) -> u64 {
+    pub(super) fn goes(&mut self, now: Instant) -> u64 {
         self.groups += 1;
+        self.latest_at = Some(now);
         self.turn
     }
 
@@ -179,20 +195,48 @@ pub(crate) fn unsent(error: &CallError) -> Unanswered {
 mod tests {
     use super::*;
 
+    /// Lets as many go at one time as may, and says how many there were and what they say.
+    fn go_all(away: &mut Away, now: Instant) -> Vec<u64> {
+        let mut turns = Vec::new();
+        while away.has_room(now) {
+            turns.push(away.goes(now));
+        }
+        turns
+    }
+
     #[test]
     fn what_the_leader_before_leaves_unanswered_does_not_hold_up_the_next() {
+        let now = Instant::now();
         let mut away = Away::default();
         away.leads(1);
-        let before: Vec<u64> = (0..GROUPS_MAX).map(|_| away.goes()).collect();
+        let before = go_all(&mut away, now);
+        assert_eq!(before.len(), GROUPS_AT_ONCE);
         away.leads(1);
-        assert!(!away.has_room(), "the same one still owes them");
+        assert!(!away.has_room(now), "the same one still owes them");
         away.leads(2);
-        let after: Vec<u64> = (0..GROUPS_MAX).map(|_| away.goes()).collect();
+        let after = go_all(&mut away, now);
+        assert_eq!(after.len(), GROUPS_AT_ONCE);
         for turn in before {
             away.landed(turn);
         }
-        assert!(!away.has_room(), "late replies of the one before");
+        assert!(!away.has_room(now), "late replies of the one before");
         away.landed(after[0]);
-        assert!(away.has_room());
+        assert!(away.has_room(now));
+    }
+
+    #[test]
+    fn more_follow_slowly_while_the_leader_is_distant() {
+        let now = Instant::now();
+        let mut away = Away::default();
+        away.leads(1);
+        let mut went = Vec::new();
+        for millisecond in 0..100 {
+            let at = now + Duration::from_millis(millisecond);
+            let turns = go_all(&mut away, at);
+            went.extend(turns.iter().map(|_| millisecond));
+        }
+        assert_eq!(went.len(), GROUPS_MAX);
+        assert_eq!(went[..6], [0, 0, 0, 0, 3, 6]);
+        assert_eq!(away.room_at(now), None);
     }
 }

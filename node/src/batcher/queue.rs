@@ -4,9 +4,10 @@
 //! 1. Commands leave in the order in which they came, each once: into a batch, or as expired.
 //! 2. A batch has at least one command, at most [`COMMANDS_MAX`], and at most [`BYTES_MAX`] bytes
 //!    unless it is a single command.
-//! 3. At most two entries are out at a time. While one is out, what comes waits for the next, so that one
-//!    sync of each disk serves many; a second one goes out beside it when it is large itself, or when the
-//!    first takes longer than [`PATIENCE`]: then a disk or a network is slow, and waiting costs more than an entry.
+//! 3. While an entry is out, what comes waits for the next, so that one sync of each disk serves many. A second
+//!    one goes out beside it when it is large itself, or when the first takes longer than [`PATIENCE`]: then a
+//!    disk or a network is slow, and waiting costs more than an entry. A third and further ones, up to
+//!    [`ENTRIES_MAX`], follow only that slowly, so that a distant quorum is kept busy and a near one is not flooded.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use tokio::time::Instant;
 pub(crate) const COMMANDS_MAX: usize = allocator::command::ENTRY_COMMANDS_MAX;
 /// Most encoded bytes of commands in an entry, unless it is one command alone.
 pub(crate) const BYTES_MAX: usize = 256 << 10;
-/// Most entries that are proposed and not yet applied. More would split the batches, and each
-/// entry costs a sync.
-const ENTRIES_MAX: usize = 2;
-/// So many commands are worth an entry of their own although another is out: what it costs on three nodes
+/// Most entries that are proposed and not yet applied: as many as go out, one each [`PATIENCE`], while a
+/// round trip of 45 ms lasts.
+const ENTRIES_MAX: usize = 16;
+/// So many commands are worth an entry of their own although one other is out: what it costs on three nodes
 /// is then little beside what they cost themselves.
 const WORTH_AN_ENTRY: usize = 128;
 /// How long the next entry waits for the one before it.
@@ -77,7 +78,7 @@ impl<T> Queue<T> {
     pub(crate) fn ready_at(&self, now: Instant) -> Option<Instant> {
         match (self.items.len(), self.entries) {
             (0, _) | (_, ENTRIES_MAX..) => None,
-            (_, 0) | (WORTH_AN_ENTRY.., _) => Some(now),
+            (_, 0) | (WORTH_AN_ENTRY.., 1) => Some(now),
             _ => Some(self.latest_at.map_or(now, |at| at + PATIENCE)),
         }
     }
@@ -261,9 +262,28 @@ mod tests {
         assert_eq!(taken(&mut queue, before), None);
         assert_eq!(taken(&mut queue, now + PATIENCE), Some(2));
         waits(&mut queue, WORTH_AN_ENTRY);
-        assert_eq!(queue.ready_at(now), None, "two are out");
+        assert_eq!(taken(&mut queue, now), None, "two are out");
         queue.finish();
         assert_eq!(taken(&mut queue, now), Some(WORTH_AN_ENTRY));
+    }
+
+    #[test]
+    fn entries_follow_each_other_while_a_distant_quorum_answers_none_of_them() {
+        let now = Instant::now();
+        let mut queue = queue(&[]);
+        let mut went = Vec::new();
+        for millisecond in 0..100 {
+            let at = now + Duration::from_millis(millisecond);
+            waits(&mut queue, 1);
+            if let Some(commands) = taken(&mut queue, at) {
+                went.push((millisecond, commands));
+            }
+        }
+        assert_eq!(went.len(), ENTRIES_MAX);
+        assert_eq!(went[..3], [(0, 1), (3, 3), (6, 3)]);
+        assert_eq!(queue.ready_at(now), None, "as many are out as may be");
+        queue.finish();
+        assert!(queue.is_ready(now + Duration::from_millis(100)));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::net::{BoxStream, Listener, Net, NetFuture};
 use super::server::{Server, Service, ServiceFuture, SnapshotSink};
 use super::wire::{Append, AppendReply, Reply, Report, Request};
 
+mod garbage;
 mod snapshots;
 mod strangers;
 
@@ -455,64 +456,6 @@ async fn an_empty_directory_takes_on_the_cluster_that_names_it() {
         .await
         .expect("it is named by its instance");
     assert_eq!(pair.server.card.lock().cluster, Some(CLUSTER));
-}
-
-#[tokio::test(start_paused = true)]
-async fn garbage_ends_the_connection_and_nothing_else() {
-    let pair = pair();
-    let hello = || {
-        let hello = super::hello::Hello {
-            card: pair.client.card(),
-            link: LinkKind::Raft,
-            to_node: 1,
-            to_instance: Some(11),
-        };
-        Message::plain(
-            Kind::Hello,
-            codec::encode(&hello).expect("it is small").into(),
-        )
-    };
-    let request = |payload: &'static [u8]| Message {
-        kind: Kind::Request,
-        id: 1,
-        payload: payload.into(),
-    };
-    let cases: [(&str, Vec<Message>); 5] = [
-        ("no hello", vec![request(b"?")]),
-        (
-            "a hello of nonsense",
-            vec![Message::plain(Kind::Hello, (&b"nonsense"[..]).into())],
-        ),
-        ("a request of nonsense", vec![hello(), request(b"nonsense")]),
-        ("an empty request", vec![hello(), request(b"")]),
-        ("a second hello", vec![hello(), hello()]),
-    ];
-    for (name, messages) in cases {
-        let stream = pair.net.connect("server").await.expect("it listens");
-        let mut raw = frames(stream);
-        for frame in messages.into_iter().flat_map(Message::frames) {
-            raw.send(frame).await.expect("it is read");
-        }
-        let mut replies = 0;
-        while let Some(Ok(frame)) = raw.next().await {
-            assert_ne!(frame.first(), Some(&5), "{name}: nothing is answered");
-            replies += 1;
-        }
-        assert!(replies <= 1, "{name}: at most the hello is");
-    }
-    let mut raw = pair.net.connect("server").await.expect("it listens");
-    raw.write_all(&[0xff; 64])
-        .await
-        .expect("a length far beyond the bound is read");
-    let mut rest = Vec::new();
-    raw.read_to_end(&mut rest)
-        .await
-        .expect("the connection ends");
-    assert!(rest.is_empty(), "nothing is answered");
-    let link = pair.links.link(&target(), LinkKind::Raft);
-    link.call(&append(1), soon())
-        .await
-        .expect("the next one is served");
 }
 
 #[tokio::test(start_paused = true)]

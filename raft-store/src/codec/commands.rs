@@ -4,15 +4,39 @@ use allocator::command::{Entry, Envelope, Stamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{EncodeError, FORMAT, PREFIX, Record};
+use super::{DecodeError, EncodeError, FORMAT, PREFIX, Record, decode_payload};
 
 /// A command in the form that it has inside of an entry. It travels so from the node that took it in to the
-/// leader, and from there into the log; what applies the entry is the first to decode it.
+/// leader, and from there into the log.
+///
+/// One of this program's version decodes: where it was read from a peer's message, that was tried. In the log, one that does not
+/// would stop every node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct EncodedCommand {
     /// The schema version of the entry that it fits into.
     version: u8,
     bytes: Bytes,
+}
+
+/// A command as it stands in a message.
+#[derive(Deserialize)]
+struct Unchecked {
+    version: u8,
+    bytes: Bytes,
+}
+
+impl TryFrom<Unchecked> for EncodedCommand {
+    type Error = DecodeError;
+
+    fn try_from(read: Unchecked) -> Result<Self, DecodeError> {
+        let Unchecked { version, bytes } = read;
+        let command = Self { version, bytes };
+        if command.is_current() {
+            decode_payload::<Envelope>(&command.bytes)?;
+        }
+        Ok(command)
+    }
 }
 
 impl EncodedCommand {
@@ -105,6 +129,22 @@ mod tests {
             prop_assert!(encoded.iter().all(EncodedCommand::is_current));
             let joined = join(&stamp, &encoded).unwrap();
             prop_assert_eq!(joined, codec::encode(&Entry { stamp, commands }).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_read_decodes_unless_it_is_of_another_version() {
+        let read = |version, bytes: &[u8]| {
+            let bytes = Bytes::copy_from_slice(bytes);
+            EncodedCommand::try_from(Unchecked { version, bytes })
+        };
+        let whole = EncodedCommand::encode(&envelope("here", 7)).unwrap();
+        let current = Entry::VERSION;
+        assert_eq!(read(current, &whole.bytes).unwrap(), whole);
+        let (short, longer) = (&whole.bytes[1..], [&whole.bytes[..], &[0]].concat());
+        for (name, bytes) in [("cut", short), ("longer", &longer), ("empty", &[])] {
+            assert!(read(current, bytes).is_err(), "{name}");
+            assert!(!read(current + 1, bytes).unwrap().is_current(), "{name}");
         }
     }
 

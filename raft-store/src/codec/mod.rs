@@ -148,11 +148,16 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, DecodeError> {
             max: T::SIZE_MAX,
         });
     }
+    decode_payload(payload)
+}
+
+/// Decodes what takes all of `payload`, whose size the caller has bounded.
+fn decode_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, DecodeError> {
     let config = bincode::config::standard().with_limit::<CLAIM_MAX>();
-    let (record, read) =
+    let (decoded, read) =
         bincode::serde::decode_from_slice(payload, config).map_err(DecodeError::Decoder)?;
     if read == payload.len() {
-        Ok(record)
+        Ok(decoded)
     } else {
         Err(DecodeError::Trailing {
             left: payload.len() - read,

@@ -24,6 +24,7 @@ mod format;
 mod keeper;
 mod recovery;
 mod store;
+mod tail;
 mod vote_file;
 mod watchdog;
 mod writer;

@@ -21,6 +21,7 @@ use super::format::{
 };
 use super::keeper::{KeeperRequest, Prepared};
 use super::recovery::Recovered;
+use super::tail::Tail;
 use super::vote_file::VoteFile;
 use super::watchdog::SyncClock;
 use super::{Place, WalOptions};
@@ -63,15 +64,6 @@ pub(super) struct WriterParts {
     pub(super) watchdog: Post<Infallible>,
     pub(super) failures: Failures,
     pub(super) observer: Arc<dyn StoreObserver>,
-}
-
-/// Where the log ends on disk, as [`Recovered`] tells it.
-struct Tail {
-    file: Arc<dyn File>,
-    end: Position,
-    capacity: u64,
-    /// All before this is on disk.
-    synced: Position,
 }
 
 pub(super) struct Writer {
@@ -158,12 +150,7 @@ impl Writer {
         };
         let last_write = parts.env.monotonic();
         Self {
-            tail: Tail {
-                file: current,
-                end,
-                capacity,
-                synced: end,
-            },
+            tail: Tail::new(current, end, capacity),
             vote_file,
             backlog: VecDeque::new(),
             head,
@@ -305,6 +292,7 @@ impl Writer {
             let size = group.size();
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             group.seal(at, self.tail.synced, &mut bytes);
+            self.tail.go_ahead(at.offset, &mut bytes);
             // A write can hang as a sync can. In a group that is synced the clock runs on into it.
             self.parts.sync_clock.begin(self.parts.env.monotonic());
             let written = self.tail.file.write_at(at.offset, &bytes);
@@ -370,16 +358,12 @@ impl Writer {
         let mut bytes = header.encode().to_vec();
         head.seal(first, self.tail.synced, &mut bytes);
         group.seal(at, self.tail.synced, &mut bytes);
+        self.tail.begin(Arc::clone(&file), capacity);
+        self.tail.go_ahead(0, &mut bytes);
         file.write_at(0, &bytes).map_err(failed)?;
-        self.parts
-            .entries
-            .lock()
-            .segments
-            .insert(number, Arc::clone(&file));
+        self.parts.entries.lock().segments.insert(number, file);
         self.highest_in_segment.insert(number, None);
-        self.tail.file = file;
         self.tail.end = end;
-        self.tail.capacity = capacity;
         Ok(at)
     }
 

@@ -34,6 +34,10 @@ static TURN: LazyLock<Arc<Mutex<()>>> = LazyLock::new(|| Arc::new(Mutex::new(())
 pub struct TestCluster {
     nodes: Vec<Member>,
     extra: Vec<String>,
+    /// A program with its arguments that starts the daemon in its place; empty where nothing does.
+    starter: Vec<String>,
+    /// Where the nodes are told to find each other, by order of id.
+    meeting: Vec<SocketAddr>,
     ports: PortBlock,
     folder: Option<TempDir>,
     _turn: OwnedMutexGuard<()>,
@@ -77,13 +81,32 @@ impl TestCluster {
                 }
             })
             .collect();
+        let ports = PortBlock::take()?;
         Ok(Self {
             nodes,
             extra: extra.iter().map(|word| (*word).to_owned()).collect(),
-            ports: PortBlock::take()?,
+            starter: Vec::new(),
+            meeting: (1..=size).map(|id| ports.peer(id)).collect(),
+            ports,
             folder: Some(folder),
             _turn: turn,
         })
+    }
+
+    /// The nodes find each other at these addresses, by order of id: something stands there that leads to where they listen.
+    /// To be said before one starts.
+    pub fn meet_at(&mut self, addresses: &[SocketAddr]) {
+        assert!(
+            addresses.len() == self.nodes.len(),
+            "an address for each node"
+        );
+        self.meeting = addresses.to_vec();
+    }
+
+    /// This program, with its arguments, is to become or to start each daemon that is started from now on, whose own words follow.
+    /// The process that it is started as must end with the daemon.
+    pub fn start_by(&mut self, starter: &[String]) {
+        self.starter = starter.to_vec();
     }
 
     /// The ids, ascending.
@@ -131,9 +154,10 @@ impl TestCluster {
         let named: Vec<String> = self
             .ids()
             .iter()
-            .map(|id| format!("{id}={}", self.peer_address(*id)))
+            .zip(&self.meeting)
+            .map(|(id, address)| format!("{id}={address}"))
             .collect();
-        let mut command = Command::new(binary::ipamd()?);
+        let mut command = started_by(&self.starter, &binary::ipamd()?);
         command
             .arg("serve")
             .args(["--node-id", &id.to_string()])
@@ -311,6 +335,18 @@ impl TestCluster {
         let lines: Vec<&str> = printed.lines().collect();
         let last = &lines[lines.len().saturating_sub(20)..];
         format!("node {id} said last:\n{}", last.join("\n"))
+    }
+}
+
+/// A command for `program`, by the program and the arguments of `starter` unless that is empty.
+pub fn started_by(starter: &[String], program: &Path) -> Command {
+    match starter {
+        [] => Command::new(program),
+        [first, arguments @ ..] => {
+            let mut command = Command::new(first);
+            command.args(arguments).arg(program);
+            command
+        }
     }
 }
 

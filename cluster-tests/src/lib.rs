@@ -13,6 +13,7 @@
 pub mod binary;
 pub mod cluster;
 pub mod crowd;
+pub mod delay_line;
 pub mod events;
 pub mod flood;
 pub mod http;
@@ -21,6 +22,7 @@ pub mod ports;
 pub mod process;
 pub mod recipe;
 pub mod requirements;
+pub mod slow_network;
 pub mod syscalls;
 pub mod tenant;
 pub mod wait;

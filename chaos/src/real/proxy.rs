@@ -9,23 +9,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
+use cluster_tests::delay_line::{Exit, delay_line};
 use rand::Rng;
 use rand::rngs::StdRng;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::world;
 
 /// The port for node 1 is the one after.
 const FIRST_PORT: u16 = 9400;
-/// Bytes that are passed on at once.
-const PIECE_BYTES: usize = 64 << 10;
-/// Pieces on the way in one direction of a connection.
-const PIECES_MAX: usize = 64;
 
 /// What becomes of connections that go through the proxy.
 #[derive(Debug, Clone, Default)]
@@ -165,51 +162,26 @@ struct Way {
 
 impl Way {
     async fn pass(self, read: OwnedReadHalf, write: OwnedWriteHalf, seed: u64) {
-        let (pieces, arriving) = mpsc::channel(PIECES_MAX);
-        tokio::join!(
-            take(read, pieces, self.sky.clone(), seed),
-            self.give(write, arriving)
-        );
+        let Ok((entrance, exit)) = delay_line() else {
+            return;
+        };
+        let sky = self.sky.clone();
+        let mut random: StdRng = rand::SeedableRng::seed_from_u64(seed);
+        let delay = move || {
+            let (least, most) = sky.borrow().weather.delay;
+            random.random_range(least..=most)
+        };
+        tokio::join!(entrance.fill(read, delay), self.give(write, exit));
     }
 
     /// Writes each piece when its time has come, and not while the way is stalled.
-    async fn give(mut self, mut write: OwnedWriteHalf, mut arriving: mpsc::Receiver<Piece>) {
-        while let Some(piece) = arriving.recv().await {
-            sleep_until(piece.due).await;
+    async fn give(mut self, mut write: OwnedWriteHalf, mut exit: Exit) {
+        while let Some(bytes) = exit.next().await {
             let way = (self.from, self.to);
             let clear = self.sky.wait_for(|now| !now.weather.stalled.contains(&way));
-            if clear.await.is_err() || write.write_all(&piece.bytes).await.is_err() {
+            if clear.await.is_err() || write.write_all(&bytes).await.is_err() {
                 return;
             }
-        }
-    }
-}
-
-struct Piece {
-    bytes: Vec<u8>,
-    due: Instant,
-}
-
-/// Reads pieces and says when each is due, none before the one ahead of it.
-async fn take(
-    mut read: OwnedReadHalf,
-    pieces: mpsc::Sender<Piece>,
-    sky: watch::Receiver<Sky>,
-    seed: u64,
-) {
-    let mut random: StdRng = rand::SeedableRng::seed_from_u64(seed);
-    let mut latest = Instant::now();
-    loop {
-        let mut bytes = vec![0; PIECE_BYTES];
-        let Ok(count @ 1..) = read.read(&mut bytes).await else {
-            return;
-        };
-        bytes.truncate(count);
-        let (least, most) = sky.borrow().weather.delay;
-        latest = latest.max(Instant::now() + random.random_range(least..=most));
-        let piece = Piece { bytes, due: latest };
-        if pieces.send(piece).await.is_err() {
-            return;
         }
     }
 }

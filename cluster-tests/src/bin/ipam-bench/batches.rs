@@ -9,12 +9,12 @@ use anyhow::{Result, ensure};
 use cluster_tests::TestCluster;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::{median, median_of};
 use crate::load::http::Http;
 use crate::load::{Client, Closed, Target, closed};
 use crate::report::{Table, decimal, millis};
+use crate::rounds::Rounds;
 use crate::verdict::Verdicts;
 
 /// Claims in a batch.

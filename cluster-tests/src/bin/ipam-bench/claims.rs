@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use cluster_tests::TestCluster;
@@ -16,7 +15,8 @@ use crate::load::{Claimed, Claims};
 use crate::peers::{Peer, etcd, postgres};
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, Table, decimal, line, millis};
-use crate::scrape::{self, sample};
+use crate::rounds::Rounds;
+use crate::scrape;
 use crate::verdict::Verdicts;
 
 const LOADS: [Load; 8] = [
@@ -56,13 +56,6 @@ const fn offered(rate: u32) -> Load {
     }
 }
 
-/// How often and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rounds {
-    pub(crate) count: u32,
-    pub(crate) lasts: Duration,
-}
-
 /// The peers that there are, with their programs.
 pub(crate) type Programs = [(Peer, PathBuf)];
 
@@ -71,12 +64,12 @@ pub(crate) async fn measure(rounds: Rounds, peers: &Programs) -> Result<Found> {
     let mut commands_an_entry = BTreeMap::new();
     let program = |wanted| peers.iter().find(|(peer, _)| *peer == wanted);
     for round in 1..=rounds.count {
-        let mut told = ipamd(rounds.lasts, &mut samples, &mut commands_an_entry).await?;
+        let mut told = ipamd(rounds, &mut samples, &mut commands_an_entry).await?;
         if let Some((_, program)) = program(Peer::Etcd) {
-            told.push_str(&etcd(program, rounds.lasts, &mut samples).await?);
+            told.push_str(&etcd(program, rounds, &mut samples).await?);
         }
         if let Some((_, programs)) = program(Peer::Postgres) {
-            told.push_str(&postgres(programs, rounds.lasts, &mut samples).await?);
+            told.push_str(&postgres(programs, rounds, &mut samples).await?);
         }
         line(&format!(
             "claims, round {round} of {}: {told}",
@@ -91,7 +84,7 @@ pub(crate) async fn measure(rounds: Rounds, peers: &Programs) -> Result<Found> {
 
 /// One round of ipamd; how many addresses it gave, none of them twice.
 async fn ipamd(
-    lasts: Duration,
+    rounds: Rounds,
     samples: &mut Samples,
     commands_an_entry: &mut BTreeMap<Load, Vec<f64>>,
 ) -> Result<String> {
@@ -110,12 +103,11 @@ async fn ipamd(
     let mut addresses = Vec::new();
     for load in LOADS {
         let from: Vec<&str> = pools.iter().take(load.pools).map(String::as_str).collect();
-        let before = batches(&cluster).await?;
+        let before = scrape::batches(&cluster).await?;
         let claims = Claims::new(&cluster, &tenant, &from);
-        addresses.extend(put_under(load, System::Ipamd, claims, lasts, samples).await?);
-        let after = batches(&cluster).await?;
-        let entries = (after.1 - before.1).max(1.0);
-        let commands = (after.0 - before.0) / entries;
+        addresses.extend(put_under(load, System::Ipamd, claims, rounds, samples).await?);
+        let after = scrape::batches(&cluster).await?;
+        let commands = after.an_entry_since(before);
         commands_an_entry.entry(load).or_default().push(commands);
     }
     let given = distinct(System::Ipamd, &addresses)?;
@@ -133,7 +125,7 @@ async fn ipamd(
     Ok(format!("ipamd gave {given} different addresses"))
 }
 
-async fn etcd(program: &Path, lasts: Duration, samples: &mut Samples) -> Result<String> {
+async fn etcd(program: &Path, rounds: Rounds, samples: &mut Samples) -> Result<String> {
     let etcd = Arc::new(etcd::Etcd::start(program).await?);
     let next = Arc::default();
     let mut addresses = Vec::new();
@@ -143,7 +135,7 @@ async fn etcd(program: &Path, lasts: Duration, samples: &mut Samples) -> Result<
     };
     for load in LOADS.into_iter().filter(can) {
         let claims = etcd::Claims::new(&etcd, &next);
-        addresses.extend(put_under(load, System::Etcd, claims, lasts, samples).await?);
+        addresses.extend(put_under(load, System::Etcd, claims, rounds, samples).await?);
     }
     let given = distinct(System::Etcd, &addresses)?;
     let held = etcd.addresses_taken().await?;
@@ -154,12 +146,12 @@ async fn etcd(program: &Path, lasts: Duration, samples: &mut Samples) -> Result<
     Ok(format!(", etcd {given}"))
 }
 
-async fn postgres(programs: &Path, lasts: Duration, samples: &mut Samples) -> Result<String> {
+async fn postgres(programs: &Path, rounds: Rounds, samples: &mut Samples) -> Result<String> {
     let postgres = Arc::new(postgres::Postgres::start(programs).await?);
     let mut addresses = Vec::new();
     for load in FOR_POSTGRES {
         let claims = postgres::Claims::new(&postgres, load.pools);
-        addresses.extend(put_under(load, System::Postgres, claims, lasts, samples).await?);
+        addresses.extend(put_under(load, System::Postgres, claims, rounds, samples).await?);
     }
     let given = distinct(System::Postgres, &addresses)?;
     Ok(format!(", PostgreSQL {given}"))
@@ -297,15 +289,4 @@ fn judge(samples: &Samples) -> Table {
         );
     }
     verdicts.table()
-}
-
-/// Commands and entries that the nodes have proposed, by their metrics.
-async fn batches(cluster: &TestCluster) -> Result<(f64, f64)> {
-    let mut sums = (0.0, 0.0);
-    for id in cluster.ids() {
-        let text = scrape::text(cluster, id).await?;
-        sums.0 += sample(&text, "ipam_raft_batch_commands_sum")?;
-        sums.1 += sample(&text, "ipam_raft_batch_commands_count")?;
-    }
-    Ok(sums)
 }

@@ -3,15 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::latency::{median, median_of};
-use crate::load::{Client, Closed, Open, Seen, Target, closed, open};
-
-/// Before the figures count.
-const WARM_UP: Duration = Duration::from_secs(1);
+use crate::load::{Client, Open, Seen, Target, closed, open};
+use crate::rounds::{Medians, Rounds, Series};
 
 /// A load that every system is put under which can take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,17 +19,9 @@ pub(crate) struct Load {
     pub(crate) pools: usize,
 }
 
-/// What one round has shown.
-#[derive(Debug, Clone, Copy)]
-struct Sample {
-    rate: f64,
-    /// p50, p95, p99.
-    times: [Duration; 3],
-}
-
 /// All samples, by load and system.
 #[derive(Debug, Default)]
-pub(crate) struct Samples(BTreeMap<(Load, System), Vec<Sample>>);
+pub(crate) struct Samples(BTreeMap<(Load, System), Series>);
 
 /// Who is under load, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,21 +41,9 @@ impl System {
     }
 }
 
-/// The medians of a system's rounds under a load.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Medians {
-    pub(crate) rate: f64,
-    /// p50, p95, p99.
-    pub(crate) times: [Duration; 3],
-}
-
 impl Samples {
     fn add<T>(&mut self, load: Load, system: System, seen: &Seen<T>) {
-        let sample = Sample {
-            rate: seen.rate(),
-            times: seen.latencies().percentiles([50, 95, 99]),
-        };
-        self.0.entry((load, system)).or_default().push(sample);
+        self.0.entry((load, system)).or_default().add(seen);
     }
 
     /// Every load with every system that was put under it.
@@ -76,14 +52,7 @@ impl Samples {
     }
 
     pub(crate) fn medians(&self, load: Load, system: System) -> Option<Medians> {
-        let samples = self.0.get(&(load, system))?;
-        let rates: Vec<f64> = samples.iter().map(|sample| sample.rate).collect();
-        let time =
-            |place: usize| median(samples.iter().map(|sample| sample.times[place]).collect());
-        Some(Medians {
-            rate: median_of(&rates),
-            times: [time(0), time(1), time(2)],
-        })
+        self.0.get(&(load, system)).map(Series::medians)
     }
 }
 
@@ -92,7 +61,7 @@ pub(crate) async fn put_under<T: Target>(
     load: Load,
     system: System,
     target: T,
-    lasts: Duration,
+    rounds: Rounds,
     samples: &mut Samples,
 ) -> Result<Vec<Ipv4Addr>>
 where
@@ -100,19 +69,12 @@ where
 {
     let (target, connections) = (Arc::new(target), load.connections);
     let seen = match load.offered {
-        None => {
-            let load = Closed {
-                connections,
-                warm_up: WARM_UP,
-                lasts,
-            };
-            closed(&target, load).await?
-        }
+        None => closed(&target, rounds.closed(connections)).await?,
         Some(rate) => {
             let load = Open {
                 connections,
                 rate,
-                lasts,
+                lasts: rounds.lasts,
             };
             open(&target, load).await?
         }

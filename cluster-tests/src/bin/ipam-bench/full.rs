@@ -8,13 +8,13 @@ use anyhow::Result;
 use cluster_tests::TestCluster;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::{Latencies, median, median_of};
 use crate::load::{Churn, Claims, Closed, closed};
 use crate::peers::host_local::HostLocal;
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, decimal, millis};
+use crate::rounds::Rounds;
 use crate::verdict::Verdicts;
 
 const HELD: [u32; 3] = [1_000, 100_000, 1_000_000];

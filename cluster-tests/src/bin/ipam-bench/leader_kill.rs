@@ -41,17 +41,7 @@ pub(crate) async fn measure(kills: u32) -> Result<Found> {
 
     let mut gaps = Vec::new();
     for kill in 0..kills {
-        let (leader, _) = cluster.leader().await?;
-        let clients = Clients::begin(&cluster, leader, &tenant, &format!("kill-{kill}"));
-        clients.answered(ANSWERS_AFTER).await?;
-        let killed = Instant::now();
-        cluster.kill(leader)?;
-        let before = lock(&clients.answers).len();
-        clients.answered(before + ANSWERS_AFTER).await?;
-        let answers = clients.end().await?;
-        gaps.push(longest_gap(&answers, killed).context("claims were answered after the kill")?);
-        cluster.start(leader)?;
-        cluster.ready(leader).await?;
+        gaps.push(gap(&mut cluster, &tenant, &format!("kill-{kill}")).await?);
     }
     let minute = minute(&mut cluster, &tenant).await?;
     gaps.sort_unstable();
@@ -70,6 +60,25 @@ pub(crate) async fn measure(kills: u32) -> Result<Found> {
         tables: vec![table],
         plots: vec![minute],
     })
+}
+
+/// Kills the leader while clients claim with names that begin so, and starts it again: how long nobody was served.
+pub(crate) async fn gap(
+    cluster: &mut TestCluster,
+    tenant: &Tenant,
+    prefix: &str,
+) -> Result<Duration> {
+    let (leader, _) = cluster.leader().await?;
+    let clients = Clients::begin(cluster, leader, tenant, prefix);
+    clients.answered(ANSWERS_AFTER).await?;
+    let killed = Instant::now();
+    cluster.kill(leader)?;
+    let before = lock(&clients.answers).len();
+    clients.answered(before + ANSWERS_AFTER).await?;
+    let answers = clients.end().await?;
+    cluster.start(leader)?;
+    cluster.ready(leader).await?;
+    longest_gap(&answers, killed).context("claims were answered after the kill")
 }
 
 /// Claims a second for half a minute before the leader is killed and half a minute after it.

@@ -17,6 +17,7 @@ mod latency;
 mod leader_kill;
 mod load;
 mod machine;
+mod network;
 mod overload;
 mod peers;
 mod plot;
@@ -24,10 +25,12 @@ mod reading;
 mod reads;
 mod refused;
 mod report;
+mod rounds;
 mod scale;
 mod scrape;
 mod stages;
 mod stream;
+mod surroundings;
 mod threads;
 mod usage;
 mod users;
@@ -40,9 +43,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
-use claims::Rounds;
 use peers::Peer;
 use report::{Report, line};
+use rounds::Rounds;
 use scale::{Scene, Shape};
 
 /// Measures ipamd on this machine, and its peers
@@ -98,6 +101,8 @@ enum Benchmark {
     Claims,
     /// Where the time of a claim goes: its stages, and what each thread of each node does for it
     Stages,
+    /// Claims and reads with a slower network between nodes and slower disks below them, and etcd
+    Network,
     /// Ten users that claim and release, as in Datum's load test
     Users,
     /// Batches of a thousand claims
@@ -160,6 +165,7 @@ async fn main() -> Result<()> {
             Benchmark::Apply => apply::measure()?.into(),
             Benchmark::Claims => claims::measure(rounds, &programs).await?,
             Benchmark::Stages => stages::measure(rounds).await?,
+            Benchmark::Network => network::measure(rounds, program(Peer::Etcd)).await?,
             Benchmark::Users => users::measure(rounds).await?.into(),
             Benchmark::Batches => batches::measure(rounds).await?.into(),
             Benchmark::Reads => reads::measure(rounds, program(Peer::Etcd)).await?.into(),

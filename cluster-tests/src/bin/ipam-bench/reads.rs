@@ -10,12 +10,12 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::latency::{median, median_of};
 use crate::load::{Closed, Fixed, Target, closed};
 use crate::peers::axum::BareAxum;
 use crate::peers::etcd::{Etcd, Reads};
 use crate::report::{Table, decimal, millis};
+use crate::rounds::Rounds;
 use crate::verdict::Verdicts;
 
 const CONNECTIONS: usize = 64;

@@ -10,11 +10,11 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::median;
 use crate::load::{Closed, Fixed, Open, closed, open};
 use crate::report::{Table, decimal, millis};
+use crate::rounds::Rounds;
 use crate::verdict::Verdicts;
 
 const REFUSALS_A_SECOND: u32 = 1_000;

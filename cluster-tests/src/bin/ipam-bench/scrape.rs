@@ -65,6 +65,47 @@ impl Timed {
     }
 }
 
+/// What the nodes have proposed since they started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batches {
+    commands: f64,
+    entries: f64,
+}
+
+impl Batches {
+    /// Commands in an entry since an earlier reading.
+    pub(crate) fn an_entry_since(self, earlier: Self) -> f64 {
+        let entries = (self.entries - earlier.entries).max(1.0);
+        (self.commands - earlier.commands) / entries
+    }
+}
+
+/// Of all nodes together.
+pub(crate) async fn batches(cluster: &TestCluster) -> Result<Batches> {
+    let mut all = Batches {
+        commands: 0.0,
+        entries: 0.0,
+    };
+    for id in cluster.ids() {
+        let text = text(cluster, id).await?;
+        all.commands += sample(&text, "ipam_raft_batch_commands_sum")?;
+        all.entries += sample(&text, "ipam_raft_batch_commands_count")?;
+    }
+    Ok(all)
+}
+
+/// How long a sync of the log has taken on average, on all nodes.
+pub(crate) async fn sync_mean(cluster: &TestCluster) -> Result<Duration> {
+    let mut syncs = Timed::default();
+    for id in cluster.ids() {
+        let text = text(cluster, id).await?;
+        syncs = syncs.and(Timed::read(&text, "ipam_raft_fsync_seconds", "")?);
+    }
+    Ok(Duration::from_secs_f64(
+        syncs.seconds / syncs.count.max(1.0),
+    ))
+}
+
 /// How long the lock of a node's state was held by readers, or waited for to apply: by bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct LockTimes(Vec<Bucket>);

@@ -14,11 +14,11 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::fill;
 use crate::latency::median_of;
 use crate::load::{Claimed, Claims, Closed, Seen, closed};
 use crate::report::{Found, Table, decimal, line};
+use crate::rounds::Rounds;
 use crate::scrape::{self, Timed};
 use crate::threads::{Threads, Usage};
 

@@ -10,11 +10,11 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
-use crate::claims::Rounds;
 use crate::latency::{median, median_of};
 use crate::load::http::Http;
 use crate::load::{Client, Closed, Target, closed};
 use crate::report::{Table, decimal, millis};
+use crate::rounds::Rounds;
 use crate::verdict::Verdicts;
 
 const USERS: usize = 10;

@@ -9,18 +9,22 @@ mod messages;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use cluster_tests::cluster::started_by;
+use cluster_tests::http::Connection;
 use cluster_tests::ports::PortBlock;
 use cluster_tests::process::Process;
+use cluster_tests::slow_network::SlowNetwork;
 use cluster_tests::wait;
 use tempfile::TempDir;
 
 use crate::load::{Client, Target};
+use crate::scrape;
+use crate::surroundings::Surroundings;
 use grpc::Grpc;
 use messages::{Compare, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse};
 
@@ -39,31 +43,41 @@ pub(crate) struct Etcd {
     ports: PortBlock,
     _nodes: Vec<Process>,
     _folder: TempDir,
+    network: Option<SlowNetwork>,
 }
 
 impl Etcd {
     /// Starts them, each with its data beside those of the others, and waits until they serve.
     pub(crate) async fn start(program: &Path) -> Result<Self> {
+        Self::start_in(program, Surroundings::default()).await
+    }
+
+    /// The same with a network and disks that may be slower.
+    pub(crate) async fn start_in(program: &Path, surroundings: Surroundings) -> Result<Self> {
         let folder = TempDir::with_prefix("ipam-bench-etcd-")?;
         let ports = PortBlock::take()?;
+        let listening: Vec<SocketAddr> = (1..=NODES).map(|id| ports.peer(id)).collect();
+        let network = surroundings.network(&listening)?;
+        let meeting = network.as_ref().map_or(&*listening, SlowNetwork::addresses);
         let named: Vec<String> = (1..=NODES)
-            .map(|id| format!("node-{id}=http://{}", ports.peer(id)))
+            .zip(meeting)
+            .map(|(id, address)| format!("node-{id}=http://{address}"))
             .collect();
         let mut nodes = Vec::new();
-        for id in 1..=NODES {
-            let (client, peer) = (
-                format!("http://{}", ports.http(id)),
-                format!("http://{}", ports.peer(id)),
-            );
-            let mut command = Command::new(program);
+        for (id, address) in (1..=NODES).zip(meeting) {
+            let client = format!("http://{}", ports.http(id));
+            let mut command = started_by(&surroundings.starter(), program);
             command
                 .args(["--name", &format!("node-{id}"), "--log-level", "error"])
                 .arg("--data-dir")
                 .arg(folder.path().join(format!("node-{id}")))
                 .args(["--listen-client-urls", &client])
                 .args(["--advertise-client-urls", &client])
-                .args(["--listen-peer-urls", &peer])
-                .args(["--initial-advertise-peer-urls", &peer])
+                .args(["--listen-peer-urls", &format!("http://{}", ports.peer(id))])
+                .args([
+                    "--initial-advertise-peer-urls",
+                    &format!("http://{address}"),
+                ])
                 .args(["--initial-cluster", &named.join(",")])
                 .args(["--initial-cluster-state", "new"]);
             let log = folder.path().join(format!("node-{id}.log"));
@@ -73,6 +87,7 @@ impl Etcd {
             ports,
             _nodes: nodes,
             _folder: folder,
+            network,
         };
         for id in 1..=NODES {
             let address = etcd.ports.http(id);
@@ -87,6 +102,39 @@ impl Etcd {
 
     fn address(&self, number: usize) -> SocketAddr {
         self.ports.http(number as u64 % NODES + 1)
+    }
+
+    /// Where all nodes serve.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        (1..=NODES).map(|id| self.ports.http(id)).collect()
+    }
+
+    /// The network between the nodes, where it is not loopback alone.
+    pub(crate) fn network(&self) -> Option<&SlowNetwork> {
+        self.network.as_ref()
+    }
+
+    /// Which of the addresses is the leader's, and how many changes of the leader the first node has seen.
+    pub(crate) async fn leader(&self) -> Result<(usize, u64)> {
+        wait::until("etcd has a leader", READY_WITHIN, || async {
+            let mut texts = Vec::new();
+            for address in self.addresses() {
+                let reply = Connection::new(address).get("/metrics").await.ok()?;
+                texts.push(String::from_utf8(reply.body.to_vec()).ok()?);
+            }
+            let of = |text: &String, name: &str| scrape::sample(text, name).unwrap_or_default();
+            let leader = texts
+                .iter()
+                .position(|text| of(text, "etcd_server_is_leader ") > 0.0)?;
+            let changes = of(&texts[0], "etcd_server_leader_changes_seen_total ");
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a counter"
+            )]
+            Some((leader, changes as u64))
+        })
+        .await
     }
 
     /// How many addresses are taken, by a count of their keys.
@@ -137,7 +185,9 @@ impl Kv {
 /// Claims, spread over the nodes.
 #[derive(Debug)]
 pub(crate) struct Claims {
-    etcd: Arc<Etcd>,
+    /// The nodes, over which the connections are spread.
+    addresses: Vec<SocketAddr>,
+    _etcd: Arc<Etcd>,
     /// Taken so far: each claim has the next address and a name of its own.
     next: Arc<AtomicU32>,
 }
@@ -146,9 +196,15 @@ impl Claims {
     /// Of the addresses from `next` on.
     pub(crate) fn new(etcd: &Arc<Etcd>, next: &Arc<AtomicU32>) -> Self {
         Self {
-            etcd: Arc::clone(etcd),
+            addresses: etcd.addresses(),
+            _etcd: Arc::clone(etcd),
             next: Arc::clone(next),
         }
+    }
+
+    /// The same at these nodes alone.
+    pub(crate) fn at(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
     }
 }
 
@@ -157,7 +213,7 @@ impl Target for Claims {
 
     async fn connect(&self, number: usize) -> Result<Claimant> {
         Ok(Claimant {
-            kv: Kv::open(self.etcd.address(number)).await?,
+            kv: Kv::open(self.addresses[number % self.addresses.len()]).await?,
             next: Arc::clone(&self.next),
         })
     }

@@ -13,14 +13,14 @@ use crate::fill;
 use crate::latency::Latencies;
 use crate::load::{Churn, Claims, Closed, Turn, closed};
 use crate::plot::{Axis, Line, Plot, Scale};
-use crate::report::{Found, Table, decimal, millis};
-use crate::usage::{largest, resident, size};
+use crate::report::{Found, Table, decimal, less_or_more, millis};
+use crate::scrape::{self, MEBIBYTE};
+use crate::usage::{largest, size};
 use crate::verdict::Verdicts;
 
 const HELD: u32 = 1_000_000;
 const CONNECTIONS: usize = 64;
 const MINUTE: Duration = Duration::from_mins(1);
-const MEBIBYTE: f64 = 1_048_576.0;
 
 /// The last minute may do so much less than the second.
 const SLOWER_MAX: f64 = 0.05;
@@ -99,9 +99,8 @@ fn sizes_of(cluster: &TestCluster) -> Result<Sizes> {
     let mut most = Sizes::default();
     for id in cluster.ids() {
         let data = cluster.data_dir(id);
-        let process = cluster.process_id(id).context("the node runs")?;
         let snapshots = data.join("snapshots");
-        most.resident = most.resident.max(resident(process)?);
+        most.resident = most.resident.max(scrape::resident(cluster, id)?);
         most.log = most.log.max(size(&data.join("wal")));
         most.applied = most.applied.max(size(&data.join("applied")));
         most.snapshots = most.snapshots.max(size(&snapshots));
@@ -182,8 +181,8 @@ fn judge(verdicts: &mut Verdicts, minutes: &[Minute]) -> Result<()> {
     let slower = 1.0 - rate(last) / rate(second);
     verdicts.judge(
         "pairs/s of the last minute against the second",
-        format!("{} % fewer", decimal(slower * 100.0, 1)),
-        format!("{} %", decimal(SLOWER_MAX * 100.0, 0)),
+        less_or_more(slower),
+        format!("{} % less", decimal(SLOWER_MAX * 100.0, 0)),
         slower <= SLOWER_MAX,
     );
     let mut grown = |what: &str, before: f64, after: f64| {

@@ -136,6 +136,12 @@ pub(crate) fn decimal(number: f64, digits: usize) -> String {
     format!("{number:.digits$}")
 }
 
+/// How much less something is than something else, or more.
+pub(crate) fn less_or_more(less: f64) -> String {
+    let word = if less < 0.0 { "more" } else { "less" };
+    format!("{} % {word}", decimal(less.abs() * 100.0, 1))
+}
+
 /// Milliseconds with two digits behind the point.
 pub(crate) fn millis(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1_000.0)

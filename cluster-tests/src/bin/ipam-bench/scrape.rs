@@ -1,9 +1,11 @@
-//! What the nodes say of themselves: their metrics.
+//! What the nodes say of themselves, in their metrics, and the system of them.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cluster_tests::TestCluster;
+
+use crate::usage;
 
 /// The metrics of a node.
 pub(crate) async fn text(cluster: &TestCluster, id: u64) -> Result<String> {
@@ -63,6 +65,14 @@ impl Timed {
             seconds: self.seconds + other.seconds,
         }
     }
+}
+
+pub(crate) const MEBIBYTE: f64 = 1_048_576.0;
+
+/// Bytes of a node that are in memory.
+pub(crate) fn resident(cluster: &TestCluster, id: u64) -> Result<f64> {
+    let process = cluster.process_id(id).context("the node runs")?;
+    usage::resident(process)
 }
 
 /// What the nodes have proposed since they started.

@@ -26,6 +26,6 @@ impl Client for Churner {
 
     async fn turn(&mut self) -> Result<()> {
         self.0.turn().await?;
-        self.0.release_last().await
+        self.0.release().await?.expect(200)
     }
 }

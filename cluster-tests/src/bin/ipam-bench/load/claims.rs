@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 
-use super::http::Http;
+use super::http::{Answer, Http};
 use super::{Client, Target};
 
 /// Where claims go.
@@ -77,17 +77,8 @@ pub(crate) struct Claimant {
 }
 
 impl Claimant {
-    /// Releases what the last turn got.
-    pub(super) async fn release_last(&mut self) -> Result<()> {
-        let path = format!("{}/{}-{:014}", self.path, self.prefix, self.claims);
-        self.http.send("DELETE", &path, None).await?.expect(200)
-    }
-}
-
-impl Client for Claimant {
-    type Told = Claimed;
-
-    async fn turn(&mut self) -> Result<Claimed> {
+    /// Asks for an address, for another name than the last.
+    pub(super) async fn claim(&mut self) -> Result<Answer<'_>> {
         self.claims += 1;
         self.body.clear();
         // A name of 24 bytes.
@@ -96,7 +87,21 @@ impl Client for Claimant {
             r#"{{"name":"{}-{:014}","pool":"{}"}}"#,
             self.prefix, self.claims, self.pool
         )?;
-        let answer = self.http.send("POST", &self.path, Some(&self.body)).await?;
+        self.http.send("POST", &self.path, Some(&self.body)).await
+    }
+
+    /// Asks for the release of what was claimed last.
+    pub(super) async fn release(&mut self) -> Result<Answer<'_>> {
+        let path = format!("{}/{}-{:014}", self.path, self.prefix, self.claims);
+        self.http.send("DELETE", &path, None).await
+    }
+}
+
+impl Client for Claimant {
+    type Told = Claimed;
+
+    async fn turn(&mut self) -> Result<Claimed> {
+        let answer = self.claim().await?;
         answer.expect(201)?;
         Claimed::read(answer.body)
             .with_context(|| String::from_utf8_lossy(answer.body).into_owned())

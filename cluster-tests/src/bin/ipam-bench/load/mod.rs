@@ -9,6 +9,7 @@ mod churn;
 mod claims;
 mod closed;
 mod fixed;
+mod flood;
 pub(crate) mod http;
 mod open;
 
@@ -25,6 +26,7 @@ pub(crate) use churn::Churn;
 pub(crate) use claims::{Claimed, Claims};
 pub(crate) use closed::{Closed, closed};
 pub(crate) use fixed::Fixed;
+pub(crate) use flood::{Ended, Flood};
 pub(crate) use open::{Open, open};
 
 /// What a load is of: a server, and what is asked of it.

@@ -20,6 +20,7 @@ pub mod http;
 pub mod ledger;
 pub mod ports;
 pub mod process;
+pub mod processor;
 pub mod recipe;
 pub mod requirements;
 pub mod slow_network;

@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::time::{ClockId, clock_gettime};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::delay_line::delay_line;
+use crate::processor;
 
 /// The proxies, until it is dropped.
 #[derive(Debug)]
@@ -72,15 +72,11 @@ impl SlowNetwork {
     /// # Errors
     /// It has ended.
     pub async fn busy(&self) -> Result<Duration> {
-        let asked = self.runtime.spawn(async { thread_busy() });
+        let asked = self
+            .runtime
+            .spawn(async { processor::taken_by_this_thread() });
         asked.await.context("the network's thread")
     }
-}
-
-/// The processor's time that this thread has taken so far.
-pub fn thread_busy() -> Duration {
-    let taken = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(taken).expect("a thread's time is not negative")
 }
 
 impl Drop for SlowNetwork {

@@ -3,30 +3,27 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use cluster_tests::TestCluster;
 use serde_json::json;
 
 use crate::fill;
-use crate::latency::{median, median_of};
 use crate::load::http::Http;
-use crate::load::{Client, Closed, Target, closed};
+use crate::load::{Client, Target, closed};
 use crate::report::{Table, decimal, millis};
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, Series};
 use crate::verdict::Verdicts;
 
 /// Claims in a batch.
 const CLAIMS: u32 = 1_000;
 /// One for each node, and one more, so that none waits for the next batch to come.
 const CONNECTIONS: usize = 4;
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Blocks a second.
 const BUDGET: f64 = 200_000.0;
 
 pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
-    let (mut rates, mut half, mut nearly_all) = (Vec::new(), Vec::new(), Vec::new());
+    let mut series = Series::default();
     for _ in 0..rounds.count {
         let cluster = TestCluster::three().await?;
         let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
@@ -34,19 +31,12 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
             addresses: cluster.addresses(),
             path: tenant.path("batch"),
         };
-        let load = Closed {
-            connections: CONNECTIONS,
-            warm_up: WARM_UP,
-            lasts: rounds.lasts,
-        };
-        let seen = closed(&Arc::new(batches), load).await?;
-        rates.push(seen.rate() * f64::from(CLAIMS));
-        let [middle, last] = seen.latencies().percentiles([50, 99]);
-        half.push(middle);
-        nearly_all.push(last);
+        series.add(&closed(&Arc::new(batches), rounds.closed(CONNECTIONS)).await?);
     }
+    let medians = series.medians();
+    let [half, _, nearly_all] = medians.times;
     let mut verdicts = Verdicts::new("batches");
-    let rate = median_of(&rates);
+    let rate = medians.rate * f64::from(CLAIMS);
     verdicts.judge(
         &format!("blocks/s in batches of {CLAIMS} from {CONNECTIONS} connections"),
         decimal(rate, 0),
@@ -55,11 +45,7 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
     );
     verdicts.tell(
         "a batch: p50, p99",
-        format!(
-            "{}, {} ms",
-            millis(median(half)),
-            millis(median(nearly_all))
-        ),
+        format!("{}, {} ms", millis(half), millis(nearly_all)),
     );
     Ok(verdicts.table())
 }

@@ -9,17 +9,16 @@ use cluster_tests::TestCluster;
 use serde_json::json;
 
 use crate::fill;
-use crate::latency::{Latencies, median, median_of};
-use crate::load::{Churn, Claims, Closed, closed};
+use crate::latency::Latencies;
+use crate::load::{Churn, Claims, closed};
 use crate::peers::host_local::HostLocal;
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, decimal, millis};
-use crate::rounds::Rounds;
+use crate::rounds::{Medians, Rounds, Series};
 use crate::verdict::Verdicts;
 
 const HELD: [u32; 3] = [1_000, 100_000, 1_000_000];
 const CONNECTIONS: [usize; 2] = [1, 64];
-const WARM_UP: Duration = Duration::from_secs(1);
 /// So many times what it takes with the fewest held it may take with the most.
 const BUDGET: f64 = 1.2;
 
@@ -32,9 +31,13 @@ const ADDED: usize = 20;
 struct Point {
     connections: usize,
     held: u32,
-    rate: f64,
-    half: Duration,
-    nearly_all: Duration,
+    medians: Medians,
+}
+
+impl Point {
+    fn half(&self) -> Duration {
+        self.medians.times[0]
+    }
 }
 
 pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result<Found> {
@@ -47,25 +50,14 @@ pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result
         filled = held;
         let claims = Arc::new(Churn(Claims::new(&cluster, &tenant, &["p"])));
         for connections in CONNECTIONS {
-            let (mut rates, mut half, mut nearly_all) = (Vec::new(), Vec::new(), Vec::new());
+            let mut series = Series::default();
             for _ in 0..rounds.count {
-                let load = Closed {
-                    connections,
-                    warm_up: WARM_UP,
-                    lasts: rounds.lasts,
-                };
-                let seen = closed(&claims, load).await?;
-                rates.push(seen.rate());
-                let [middle, last] = seen.latencies().percentiles([50, 99]);
-                half.push(middle);
-                nearly_all.push(last);
+                series.add(&closed(&claims, rounds.closed(connections)).await?);
             }
             points.push(Point {
                 connections,
                 held,
-                rate: median_of(&rates),
-                half: median(half),
-                nearly_all: median(nearly_all),
+                medians: series.medians(),
             });
         }
     }
@@ -81,18 +73,18 @@ pub(crate) async fn measure(rounds: Rounds, host_local: Option<&Path>) -> Result
             name: format!("ipamd, {connections} connections"),
             points: of
                 .iter()
-                .map(|point| drawn(point.held, point.half))
+                .map(|point| drawn(point.held, point.half()))
                 .collect(),
         });
         for point in &of {
             let what = format!("{} held, {connections} connections", point.held);
-            let (half, nearly_all) = (millis(point.half), millis(point.nearly_all));
-            let rate = decimal(point.rate, 0);
+            let [half, _, nearly_all] = point.medians.times.map(millis);
+            let rate = decimal(point.medians.rate, 0);
             let found = format!("{rate} pairs/s, p50 {half}, p99 {nearly_all} ms a pair");
             verdicts.tell(&what, found);
         }
         if let [first, .., last] = of[..] {
-            let times = last.half.as_secs_f64() / first.half.as_secs_f64();
+            let times = last.half().as_secs_f64() / first.half().as_secs_f64();
             verdicts.judge(
                 &format!("p50 with {} held, {connections} connections", last.held),
                 format!("{} times that with {}", decimal(times, 2), first.held),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, Table, millis};
+use crate::verdict::Verdicts;
 
 const CLIENTS: usize = 8;
 /// Claims answered after the kill before its gap is taken as over.
@@ -24,6 +25,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
 /// What is counted together.
 const STEP: Duration = Duration::from_millis(100);
+
+/// Without service, at worst.
+const BUDGET: Duration = Duration::from_secs(1);
 
 /// When claims were answered.
 type Answers = Arc<Mutex<Vec<Instant>>>;
@@ -56,8 +60,10 @@ pub(crate) async fn measure(kills: u32) -> Result<Found> {
         ],
     );
     table.row([kills.to_string(), millis(median), millis(worst)]);
+    let mut verdicts = Verdicts::new("leader-kill, by budget");
+    verdicts.at_most("the worst time without service", worst, BUDGET);
     Ok(Found {
-        tables: vec![table],
+        tables: vec![table, verdicts.table()],
         plots: vec![minute],
     })
 }

@@ -6,6 +6,7 @@
 mod apply;
 mod batches;
 mod claims;
+mod clients;
 mod compare;
 mod endurance;
 mod entries;
@@ -161,7 +162,7 @@ async fn main() -> Result<()> {
             continue;
         }
         let found = match benchmark {
-            Benchmark::FreeSpace => free_space::measure()?.into(),
+            Benchmark::FreeSpace => free_space::measure()?,
             Benchmark::Apply => apply::measure()?.into(),
             Benchmark::Claims => claims::measure(rounds, &programs).await?,
             Benchmark::Stages => stages::measure(rounds).await?,

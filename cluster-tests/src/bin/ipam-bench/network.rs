@@ -10,13 +10,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cluster_tests::TestCluster;
 use cluster_tests::slow_network::SlowNetwork;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::clients::Clients;
 use crate::compare::{Address, System, distinct};
 use crate::fill;
 use crate::latency::{median, median_of};
@@ -40,40 +41,6 @@ const CLIENTS: [Clients; 4] = [
     Clients::All(64),
     Clients::All(256),
 ];
-
-/// Who claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Clients {
-    Leader,
-    Follower,
-    All(usize),
-}
-
-impl Clients {
-    fn connections(self) -> usize {
-        match self {
-            Self::Leader | Self::Follower => 1,
-            Self::All(connections) => connections,
-        }
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Leader => "1, leader".to_owned(),
-            Self::Follower => "1, follower".to_owned(),
-            Self::All(connections) => connections.to_string(),
-        }
-    }
-
-    /// Whom of these nodes they ask.
-    fn addresses(self, nodes: &[SocketAddr], leader: usize) -> Vec<SocketAddr> {
-        match self {
-            Self::Leader => vec![nodes[leader]],
-            Self::Follower => vec![nodes[(leader + 1) % nodes.len()]],
-            Self::All(_) => nodes.to_vec(),
-        }
-    }
-}
 
 /// What one system has shown to some clients.
 #[derive(Debug, Default)]
@@ -190,16 +157,16 @@ async fn ipamd(
     let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
     let mut addresses = Vec::new();
     for clients in CLIENTS {
-        let (place, term) = leader(&cluster).await?;
+        let (leader, term) = cluster.leader().await?;
         let before = scrape::batches(&cluster).await?;
-        let nodes = clients.addresses(&cluster.addresses(), place);
+        let nodes = clients.nodes(&cluster, leader);
         let claims = Claims::new(&cluster, &tenant, &["p"]).at(nodes);
         let claiming = figures.claiming.entry((clients, System::Ipamd));
         let claiming = claiming.or_default();
         addresses.extend(claim(claims, clients, rounds, network.as_ref(), claiming).await?);
         let commands = scrape::batches(&cluster).await?.an_entry_since(before);
         claiming.commands_an_entry.push(commands);
-        claiming.elections += leader(&cluster).await?.1 - term;
+        claiming.elections += cluster.leader().await?.1 - term;
     }
     let rest = &mut figures.rest;
     rest.syncs.push(scrape::sync_mean(&cluster).await?);
@@ -208,13 +175,6 @@ async fn ipamd(
     let gap = leader_kill::gap(&mut cluster, &tenant, "gap").await?;
     rest.gaps.push(gap);
     Ok(format!("ipamd gave {given} different addresses"))
-}
-
-/// Which of the nodes leads, from 0, and its term.
-async fn leader(cluster: &TestCluster) -> Result<(usize, u64)> {
-    let (leader, term) = cluster.leader().await?;
-    let place = cluster.ids().iter().position(|id| *id == leader);
-    Ok((place.context("a node of the cluster")?, term))
 }
 
 async fn of_etcd(
@@ -282,7 +242,7 @@ async fn reads(
     let claim = json!({ "name": "read", "pool": "p" });
     let mut connection = cluster.connection(1);
     tenant.claim(&mut connection, &claim).await?.expect(201)?;
-    let (place, _) = leader(cluster).await?;
+    let (leader, _) = cluster.leader().await?;
     let local = tenant.path("claims/read");
     let linearizable = format!("{local}?consistency=linearizable");
     // A local read costs the same on every node that has the claim; the leader surely has it.
@@ -292,7 +252,7 @@ async fn reads(
         (Clients::Follower, &linearizable, &mut rest.of_follower),
     ] {
         let target = Fixed {
-            addresses: clients.addresses(&cluster.addresses(), place),
+            addresses: clients.nodes(cluster, leader),
             method: "GET",
             path: path.clone(),
             body: None,
@@ -309,7 +269,7 @@ fn claims_table(all: &[(Surroundings, Figures)]) -> Table {
         "network",
         &[
             "surroundings",
-            "connections",
+            "clients",
             "system",
             "claims/s",
             "p50 ms",

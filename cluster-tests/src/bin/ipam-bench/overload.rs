@@ -37,6 +37,7 @@ struct Sample {
     /// p50 and p99 of what was done, and of what was refused.
     times_done: [Duration; 2],
     times_refused: [Duration; 2],
+    generator: f64,
 }
 
 /// What the overload has done to the nodes in one round: memory of the largest in bytes.
@@ -126,10 +127,11 @@ fn sample(seen: &Seen<Ended>, other: &mut BTreeMap<u16, u32>) -> Sample {
         refused: a_second(&refused),
         times_done: percentiles(done),
         times_refused: percentiles(refused),
+        generator: seen.generator,
     }
 }
 
-fn rate(samples: &[Sample], of: fn(&Sample) -> f64) -> f64 {
+fn number(samples: &[Sample], of: fn(&Sample) -> f64) -> f64 {
     median_of(&samples.iter().map(of).collect::<Vec<f64>>())
 }
 
@@ -148,10 +150,11 @@ fn table(samples: &Samples) -> Table {
             "429/s",
             "p50 ms of a 429",
             "p99 ms of a 429",
+            "generator's share of a core",
         ],
     );
     for (connections, samples) in samples {
-        let refused = rate(samples, |sample| sample.refused);
+        let refused = number(samples, |sample| sample.refused);
         let if_any = |time: Duration| {
             if refused > 0.0 {
                 millis(time)
@@ -161,12 +164,13 @@ fn table(samples: &Samples) -> Table {
         };
         table.row([
             connections.to_string(),
-            decimal(rate(samples, |sample| sample.done), 0),
+            decimal(number(samples, |sample| sample.done), 0),
             millis(time(samples, |sample| sample.times_done[0])),
             millis(time(samples, |sample| sample.times_done[1])),
             decimal(refused, 0),
             if_any(time(samples, |sample| sample.times_refused[0])),
             if_any(time(samples, |sample| sample.times_refused[1])),
+            decimal(number(samples, |sample| sample.generator), 2),
         ]);
     }
     table
@@ -177,7 +181,7 @@ fn judge(samples: &Samples, strains: &[Strain], other: &BTreeMap<u16, u32>) -> T
     let done = |connections: &usize| {
         samples
             .get(connections)
-            .map_or(0.0, |samples| rate(samples, |sample| sample.done))
+            .map_or(0.0, |samples| number(samples, |sample| sample.done))
     };
     let peak = CONNECTIONS.iter().map(done).fold(0.0, f64::max);
     let lost = 1.0 - done(&OVERLOAD) / peak;

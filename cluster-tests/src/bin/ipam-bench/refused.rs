@@ -11,16 +11,14 @@ use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
 use crate::fill;
-use crate::latency::median;
-use crate::load::{Closed, Fixed, Open, closed, open};
+use crate::load::{Fixed, Open, closed, open};
 use crate::report::{Table, decimal, millis};
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, Series};
 use crate::verdict::Verdicts;
 
 const REFUSALS_A_SECOND: u32 = 1_000;
 const PAGES_A_SECOND: u32 = 500;
 const CLAIMS: u32 = 10_000;
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Theirs were 18 and 30 ms.
 const BUDGET: Duration = Duration::from_millis(5);
 
@@ -49,17 +47,11 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
         ("pages of 100 claims", pages, PAGES_A_SECOND),
     ] {
         let asked = Arc::new(asked);
-        let mut times = [const { Vec::new() }; 3];
+        let mut series = Series::default();
         for _ in 0..rounds.count {
-            let seen = open(&asked, Open::at(rate, rounds.lasts)).await?;
-            for (times, time) in times
-                .iter_mut()
-                .zip(seen.latencies().percentiles([50, 95, 99]))
-            {
-                times.push(time);
-            }
+            series.add(&open(&asked, Open::at(rate, rounds.lasts)).await?);
         }
-        let [half, most, nearly_all] = times.map(median);
+        let [half, most, nearly_all] = series.medians().times;
         verdicts.at_most(
             &format!("{what}, {rate}/s over 64 connections: p95"),
             most,
@@ -69,14 +61,13 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
             "the same: p50, p99",
             format!("{}, {} ms", millis(half), millis(nearly_all)),
         );
-        let load = Closed {
-            connections: 64,
-            warm_up: WARM_UP,
-            lasts: rounds.lasts,
-        };
-        let seen = closed(&asked, load).await?;
-        let [half, most] = seen.latencies().percentiles([50, 95]);
-        let rate = decimal(seen.rate(), 0);
+        let mut series = Series::default();
+        for _ in 0..rounds.count {
+            series.add(&closed(&asked, rounds.closed(64)).await?);
+        }
+        let medians = series.medians();
+        let [half, most, _] = medians.times;
+        let rate = decimal(medians.rate, 0);
         verdicts.tell(
             "the same, 64 connections at once: answers/s, p50, p95",
             format!("{rate}/s, {}, {} ms", millis(half), millis(most)),

@@ -6,7 +6,7 @@ use crate::latency::{median, median_of};
 use crate::load::{Closed, Seen};
 
 /// Before the figures of a closed loop count.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How often and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,7 @@ pub(crate) struct Series(Vec<Sample>);
 struct Sample {
     rate: f64,
     times: [Duration; 3],
+    generator: f64,
 }
 
 /// The medians of a load's rounds.
@@ -44,6 +45,8 @@ pub(crate) struct Medians {
     pub(crate) rate: f64,
     /// p50, p95, p99.
     pub(crate) times: [Duration; 3],
+    /// What the load generator took of a core.
+    pub(crate) generator: f64,
 }
 
 impl Series {
@@ -51,16 +54,21 @@ impl Series {
         self.0.push(Sample {
             rate: seen.rate(),
             times: seen.latencies().percentiles([50, 95, 99]),
+            generator: seen.generator,
         });
     }
 
     /// Zero where there was no round.
     pub(crate) fn medians(&self) -> Medians {
-        let rates: Vec<f64> = self.0.iter().map(|sample| sample.rate).collect();
+        let number = |of: fn(&Sample) -> f64| {
+            let numbers: Vec<f64> = self.0.iter().map(of).collect();
+            median_of(&numbers)
+        };
         let time = |place: usize| median(self.0.iter().map(|sample| sample.times[place]).collect());
         Medians {
-            rate: median_of(&rates),
+            rate: number(|sample| sample.rate),
             times: [time(0), time(1), time(2)],
+            generator: number(|sample| sample.generator),
         }
     }
 }

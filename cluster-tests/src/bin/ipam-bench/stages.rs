@@ -5,7 +5,6 @@
 //! is around some stages and in none of them is told as the rest: work that has no figure of its own, waking, waiting for a core.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
+use crate::clients::Clients;
 use crate::fill;
 use crate::latency::median_of;
 use crate::load::{Claimed, Claims, Closed, Seen, closed};
@@ -28,72 +28,22 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const HARDLY: f64 = 500.0;
 const CLAIMS: &str = r#"method="POST",route="/v1/tenants/{tenant}/claims""#;
 
-/// How many connections, and to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Load {
-    connections: usize,
-    to: To,
-}
+const CLIENTS: [Clients; 3] = [Clients::Leader, Clients::Follower, Clients::All(64)];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
-    Leader,
-    Follower,
-    All,
-}
-
-const LOADS: [Load; 3] = [
-    Load {
-        connections: 1,
-        to: To::Leader,
-    },
-    Load {
-        connections: 1,
-        to: To::Follower,
-    },
-    Load {
-        connections: 64,
-        to: To::All,
-    },
-];
-
-impl Load {
-    fn name(self) -> String {
-        let to = match self.to {
-            To::Leader => "the leader",
-            To::Follower => "a follower",
-            To::All => "all nodes",
-        };
-        format!("{} to {to}", self.connections)
-    }
-
-    fn addresses(self, cluster: &TestCluster, leader: u64) -> Vec<SocketAddr> {
-        match self.to {
-            To::Leader => vec![cluster.address(leader)],
-            To::Follower => {
-                let mut ids = cluster.ids().into_iter();
-                let follower = ids.find(|id| *id != leader);
-                follower.map(|id| cluster.address(id)).into_iter().collect()
-            }
-            To::All => cluster.addresses(),
-        }
-    }
-
-    async fn put(
-        self,
-        cluster: &TestCluster,
-        tenant: &Tenant,
-        leader: u64,
-        lasts: Duration,
-    ) -> Result<Seen<Claimed>> {
-        let claims = Claims::new(cluster, tenant, &["p"]).at(self.addresses(cluster, leader));
-        let load = Closed {
-            connections: self.connections,
-            warm_up: Duration::ZERO,
-            lasts,
-        };
-        closed(&Arc::new(claims), load).await
-    }
+async fn put(
+    clients: Clients,
+    cluster: &TestCluster,
+    tenant: &Tenant,
+    leader: u64,
+    lasts: Duration,
+) -> Result<Seen<Claimed>> {
+    let claims = Claims::new(cluster, tenant, &["p"]).at(clients.nodes(cluster, leader));
+    let load = Closed {
+        connections: clients.connections(),
+        warm_up: Duration::ZERO,
+        lasts,
+    };
+    closed(&Arc::new(claims), load).await
 }
 
 pub(crate) async fn measure(rounds: Rounds) -> Result<Found> {
@@ -101,11 +51,11 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Found> {
     for round in 1..=rounds.count {
         let cluster = TestCluster::three().await?;
         let tenant = fill::tenant_with_pool(&cluster, &json!({})).await?;
-        for load in LOADS {
+        for load in CLIENTS {
             let (leader, term) = cluster.leader().await?;
-            load.put(&cluster, &tenant, leader, WARM_UP).await?;
+            put(load, &cluster, &tenant, leader, WARM_UP).await?;
             let before = Look::at(&cluster).await?;
-            let seen = load.put(&cluster, &tenant, leader, rounds.lasts).await?;
+            let seen = put(load, &cluster, &tenant, leader, rounds.lasts).await?;
             let after = Look::at(&cluster).await?;
             let led = cluster.leader().await?;
             ensure!(led == (leader, term), "the leader has changed meanwhile");
@@ -252,7 +202,7 @@ impl Spent {
     }
 
     /// Adds how long each stage takes on average, and how often it is gone through for a claim.
-    fn stages(&self, load: Load, clients: Timed, rows: &mut Rows<2>) {
+    fn stages(&self, load: Clients, clients: Timed, rows: &mut Rows<2>) {
         let claims = clients.count;
         let mut add = |role, what, timed: Timed| {
             if timed.count > 0.0 {
@@ -301,7 +251,7 @@ impl Spent {
     }
 
     /// Adds what each thread does for a claim; of the followers it is what one does on average.
-    fn threads(&self, load: Load, claims: f64, rows: &mut Rows<4>) {
+    fn threads(&self, load: Clients, claims: f64, rows: &mut Rows<4>) {
         let mut all = self.generator;
         for (role, node, nodes) in [
             ("leader", &self.leader, 1.0),
@@ -340,7 +290,7 @@ struct Rows<const N: usize>(Vec<(Key, Vec<[f64; N]>)>);
 
 #[derive(PartialEq, Eq)]
 struct Key {
-    load: Load,
+    load: Clients,
     role: &'static str,
     what: String,
 }
@@ -352,7 +302,7 @@ impl<const N: usize> Default for Rows<N> {
 }
 
 impl<const N: usize> Rows<N> {
-    fn add(&mut self, load: Load, role: &'static str, what: &str, figures: [f64; N]) {
+    fn add(&mut self, load: Clients, role: &'static str, what: &str, figures: [f64; N]) {
         let what = what.to_owned();
         let key = Key { load, role, what };
         match self.0.iter_mut().find(|(known, _)| *known == key) {
@@ -363,7 +313,7 @@ impl<const N: usize> Rows<N> {
 
     /// The medians of each row's figures, load by load.
     fn medians(&self) -> impl Iterator<Item = (&Key, [f64; N])> {
-        let by_load = LOADS.into_iter().flat_map(|load| {
+        let by_load = CLIENTS.into_iter().flat_map(|load| {
             let rows = self.0.iter();
             rows.filter(move |(key, _)| key.load == load)
         });

@@ -10,22 +10,20 @@ use cluster_tests::TestCluster;
 use cluster_tests::tenant::Tenant;
 use serde_json::json;
 
-use crate::latency::{median, median_of};
 use crate::load::http::Http;
-use crate::load::{Client, Closed, Target, closed};
+use crate::load::{Client, Target, closed};
 use crate::report::{Table, decimal, millis};
-use crate::rounds::Rounds;
+use crate::rounds::{Rounds, Series};
 use crate::verdict::Verdicts;
 
 const USERS: usize = 10;
 /// Of ten claims of a user, this one is from the shared pool.
 const SHARED: u64 = 7;
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Theirs was 8 ms.
 const BUDGET: Duration = Duration::from_millis(2);
 
 pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
-    let (mut rates, mut times) = (Vec::new(), [const { Vec::new() }; 3]);
+    let mut series = Series::default();
     for _ in 0..rounds.count {
         let cluster = TestCluster::three().await?;
         let mut connection = cluster.connection(1);
@@ -39,26 +37,15 @@ pub(crate) async fn measure(rounds: Rounds) -> Result<Table> {
             addresses: cluster.addresses(),
             path: tenant.path("claims"),
         };
-        let load = Closed {
-            connections: USERS,
-            warm_up: WARM_UP,
-            lasts: rounds.lasts,
-        };
         // Whatever is not done as asked ends the load: so no request has failed.
-        let seen = closed(&Arc::new(users), load).await?;
-        rates.push(seen.rate());
-        for (times, time) in times
-            .iter_mut()
-            .zip(seen.latencies().percentiles([50, 95, 99]))
-        {
-            times.push(time);
-        }
+        series.add(&closed(&Arc::new(users), rounds.closed(USERS)).await?);
     }
-    let [half, most, nearly_all] = times.map(median);
+    let medians = series.medians();
+    let [half, most, nearly_all] = medians.times;
     let mut verdicts = Verdicts::new("users");
     verdicts.tell(
         &format!("{USERS} users, claims and releases: requests/s, all of them done"),
-        decimal(median_of(&rates), 0),
+        decimal(medians.rate, 0),
     );
     verdicts.at_most("p95 of a request", most, BUDGET);
     verdicts.tell(

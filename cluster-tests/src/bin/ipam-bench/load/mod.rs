@@ -17,6 +17,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use cluster_tests::processor;
 use tokio::task::{JoinSet, LocalSet, spawn_blocking};
 use tokio::time::Instant;
 
@@ -67,6 +68,8 @@ pub(crate) struct Seen<T> {
     pub(crate) ended: u32,
     /// and how long that was.
     pub(crate) lasted: Duration,
+    /// How much of a core the generator's thread has taken meanwhile. Near 1 it is the generator that is measured.
+    pub(crate) generator: f64,
 }
 
 impl<T> Seen<T> {
@@ -77,6 +80,7 @@ impl<T> Seen<T> {
             warm: Vec::new(),
             ended: 0,
             lasted,
+            generator: 0.0,
         }
     }
 
@@ -128,11 +132,14 @@ async fn together<T: 'static>(
     lasted: Duration,
 ) -> Result<Seen<T>> {
     let mut all = Seen::nothing(lasted);
+    let (busy, begun) = (processor::taken_by_this_thread(), Instant::now());
     while let Some(client) = clients.join_next().await {
         let seen = client??;
         all.turns.extend(seen.turns);
         all.warm.extend(seen.warm);
         all.ended += seen.ended;
     }
+    let busy = processor::taken_by_this_thread().saturating_sub(busy);
+    all.generator = busy.as_secs_f64() / begun.elapsed().as_secs_f64();
     Ok(all)
 }

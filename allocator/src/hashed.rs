@@ -11,7 +11,7 @@ use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 /// Tables: a million ids are a thousand in each.
-const SHARDS: usize = 1_024;
+pub(crate) const SHARDS: usize = 1_024;
 
 /// See the module. What compares keys is given to each look-up.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ struct Entry {
     hash: Hash,
 }
 
+/// 2^64 divided by the golden ratio: multiplied by it, numbers that follow each other lie far apart.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Bits of a number that tell those side by side apart.
+const NEAR_BITS: u32 = 3;
+const NEAR_MASK: u64 = 7;
+/// What a table takes for a tag.
+const TAG: u64 = 0xffff_ffff << 32;
+
 /// Hash of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hash(u32);
@@ -33,24 +42,32 @@ pub(crate) struct Hash(u32);
 impl Hash {
     /// Of a number and a text.
     pub(crate) fn of(number: u64, text: &[u8]) -> Self {
-        let mut hasher = SipHasher13::new_with_keys(number, 0);
+        Self::keyed((number, 0), text)
+    }
+
+    /// Of two numbers and a text.
+    pub(crate) fn keyed(numbers: (u64, u64), text: &[u8]) -> Self {
+        let mut hasher = SipHasher13::new_with_keys(numbers.0, numbers.1);
         hasher.write(text);
         Self(u32::try_from(hasher.finish() >> 32_u32).unwrap_or(0))
     }
 
-    /// 64 bits of it, of a text alone.
-    pub(crate) fn wide(text: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(0, 1);
-        hasher.write(text);
-        hasher.finish()
+    /// Of a number that nobody chooses: one of a counter. Eight that follow each other stand side by side in
+    /// a table, as what is given together mostly ends together.
+    pub(crate) fn of_number(number: u64) -> Self {
+        let far = (number >> NEAR_BITS).wrapping_mul(SPREAD) >> 32_u32;
+        let near = number & NEAR_MASK;
+        Self(u32::try_from(far & !NEAR_MASK | near).unwrap_or(0))
     }
 
     /// The 64 bits that a table wants: it takes places from the low ones and tags from the high ones.
-    fn spread(self) -> u64 {
-        u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    pub(crate) fn spread(self) -> u64 {
+        let number = u64::from(self.0);
+        number.wrapping_mul(SPREAD) & TAG | number
     }
 
-    fn shard(self) -> usize {
+    /// Which of the tables it stands in.
+    pub(crate) fn shard(self) -> usize {
         usize::try_from(self.0 >> 22_u32).unwrap_or(0)
     }
 }

@@ -384,7 +384,7 @@ impl State {
             || String::from("the number of claims"),
         )?;
         let mut newest: BTreeMap<(u64, &Name), u64> = BTreeMap::new();
-        for (_, ended) in tables.ended.iter() {
+        for (number, ended) in tables.ended.iter() {
             if let EndedHolder::Claim { name, .. } = &ended.holder {
                 newest.insert((ended.tenant_serial, name), ended.generation);
             }
@@ -394,6 +394,12 @@ impl State {
                 .map(|id| tables.ended_of(id).generation);
             check(found == Some(ended.generation), 7, || {
                 format!("ended generation {}", ended.generation)
+            })?;
+            let scope = (ended.pool_tenant, ended.space);
+            let of_block = index.ended.of_block(tables, scope, ended.block, number);
+            let own = of_block.map(|id| tables.ended_number(id)).next();
+            check(own == Some(number), 7, || {
+                format!("the holdings of {}", ended.block)
             })?;
         }
         for ((serial, name), generation) in &newest {
@@ -405,23 +411,14 @@ impl State {
                 format!("the last holding of {name}")
             })?;
         }
-        let counts = (super::views::count(newest.len()), tables.ended.len());
+        let counts = [
+            super::views::count(newest.len()),
+            tables.ended.len(),
+            tables.ended.len(),
+        ];
         check(index.ended.counts() == counts, 7, || {
             String::from("the number of ended holdings")
         })?;
-        audit_index(
-            "blocks of ended holdings",
-            index
-                .ended
-                .by_block()
-                .after(lowest, tables.ended_block_keys()),
-            tables.ended_block_keys(),
-            &tables
-                .ended
-                .iter()
-                .map(|(number, _)| super::ended_index::ended_id(number))
-                .collect(),
-        )?;
         let bytes = tables
             .ended
             .iter()

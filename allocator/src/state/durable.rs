@@ -226,7 +226,11 @@ impl State {
         for (number, ended) in tables.ended.iter() {
             refer(texts, &ended.texts())?;
             texts.past_tenant_add(ended.pool_tenant);
-            index.ended.add(tables, number, ended)?;
+            let generation = ended.generation;
+            if index.ended.of_generation(tables, generation).is_some() {
+                return Err("two ended holdings have one generation");
+            }
+            index.ended.add(tables, number, ended);
         }
         for (place, _) in tables.texts.iter() {
             if texts.references(id_of(place)) == 0 {

@@ -4,11 +4,10 @@ use alloc::collections::{BTreeSet, VecDeque};
 
 use crate::hashed::{Hash, Hashed};
 use crate::name::Name;
-use crate::ordered::{Key, Ordered};
-use crate::prefix::{Family, Prefix, address_number};
+use crate::prefix::{Address, Prefix};
 use crate::record::{Ended, EndedHolder, TextId};
 
-use super::index::Contradiction;
+use super::ended_blocks::EndedBlocks;
 use super::tables::Tables;
 
 /// See the module.
@@ -20,7 +19,7 @@ pub(super) struct EndedIndex {
     before: VecDeque<Option<u32>>,
     generations: Hashed,
     /// By routing domain and block, and among those in the order in which they ended.
-    blocks: Ordered,
+    blocks: EndedBlocks,
     /// Those that were of another tenant's pool, by the holder's tenant and block.
     foreign: BTreeSet<(TextId, Prefix, u64)>,
     /// What the ended holdings count against the bound on bytes.
@@ -31,43 +30,30 @@ fn name_hash(serial: u64, name: &Name) -> Hash {
     Hash::of(serial, name.as_str().as_bytes())
 }
 
-fn generation_hash(generation: u64) -> Hash {
-    Hash::of(generation, &[])
-}
-
-/// By block, then in the order in which they ended. Blocks whose heads are the same by chance are told
-/// apart by their records.
-pub(super) fn block_key(number: u64, ended: &Ended) -> Key<'static> {
-    Key {
-        tail: number,
-        ..Key::number(block_head((ended.pool_tenant, ended.space), ended.block))
-    }
-}
-
 /// Of the tenant and the routing domain of a pool, by their texts, and a block in it.
-fn block_head((tenant, space): (TextId, TextId), block: Prefix) -> u64 {
-    let place = |id: TextId| id.map_or(0, core::num::NonZeroU32::get).to_be_bytes();
-    let family = match block.family() {
-        Family::IPv4 => 4,
-        Family::IPv6 => 6,
+fn block_hash((tenant, space): (TextId, TextId), block: Prefix) -> Hash {
+    let place = |id: TextId| u64::from(id.map_or(0, core::num::NonZeroU32::get));
+    let scope = place(tenant) << 32_u32 | place(space);
+    let (address, family) = match block.first() {
+        Address::V4(v4) => (u128::from(v4.to_bits()), 0),
+        Address::V6(v6) => (v6.to_bits(), 1),
     };
-    let mut bytes = [0_u8; 26];
-    let parts = [
-        &place(tenant)[..],
-        &place(space),
-        &address_number(block.first()).to_be_bytes(),
-        &[block.length(), family],
-    ];
-    for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
-    }
-    Hash::wide(&bytes)
+    let length = u64::from(block.length()) << 1_u32 | family;
+    Hash::keyed((scope, length), &address.to_le_bytes())
+}
+
+fn hash_of(ended: &Ended) -> Hash {
+    block_hash((ended.pool_tenant, ended.space), ended.block)
 }
 
 impl EndedIndex {
     /// The newest ended holding of a claim's name.
     pub(super) fn newest(&self, tables: &Tables, serial: u64, name: &Name) -> Option<u32> {
-        self.names.find(name_hash(serial, name), |id| {
+        self.newest_of(tables, name_hash(serial, name), serial, name)
+    }
+
+    fn newest_of(&self, tables: &Tables, hash: Hash, serial: u64, name: &Name) -> Option<u32> {
+        self.names.find(hash, |id| {
             let ended = tables.ended_of(id);
             ended.tenant_serial == serial && ended.name() == name
         })
@@ -75,28 +61,20 @@ impl EndedIndex {
 
     /// The ended holding of a generation.
     pub(super) fn of_generation(&self, tables: &Tables, generation: u64) -> Option<u32> {
-        self.generations.find(generation_hash(generation), |id| {
+        self.generations.find(Hash::of_number(generation), |id| {
             tables.ended_of(id).generation == generation
         })
     }
 
-    /// Adds an ended holding that follows the newest one.
-    pub(super) fn add(
-        &mut self,
-        tables: &Tables,
-        number: u64,
-        ended: &Ended,
-    ) -> Result<(), Contradiction> {
+    /// Adds an ended holding that follows the newest one, and whose generation is of no other.
+    pub(super) fn add(&mut self, tables: &Tables, number: u64, ended: &Ended) {
         let id = ended_id(number);
-        if self.of_generation(tables, ended.generation).is_some() {
-            return Err("two ended holdings have one generation");
-        }
         self.generations
-            .insert(generation_hash(ended.generation), id);
+            .insert(Hash::of_number(ended.generation), id);
         let mut before = None;
         if let EndedHolder::Claim { name, .. } = &ended.holder {
             let hash = name_hash(ended.tenant_serial, name);
-            before = self.newest(tables, ended.tenant_serial, name);
+            before = self.newest_of(tables, hash, ended.tenant_serial, name);
             match before {
                 None => self.names.insert(hash, id),
                 Some(before) => assert!(
@@ -106,18 +84,15 @@ impl EndedIndex {
             }
         }
         self.before.push_back(before);
-        let key = block_key(number, ended);
-        let added = self.blocks.insert(key, id, tables.ended_block_keys());
-        assert!(added, "numbers of ended holdings are unique");
+        self.blocks.add(hash_of(ended), id);
         if ended.tenant != ended.pool_tenant {
             self.foreign.insert((ended.tenant, ended.block, number));
         }
         self.bytes = self.bytes.saturating_add(ended.weight());
-        Ok(())
     }
 
     /// The ended holdings that may have been of a block, from a number on and by it: a few others have
-    /// the same key.
+    /// the same hash.
     pub(super) fn of_block(
         &self,
         tables: &Tables,
@@ -125,21 +100,9 @@ impl EndedIndex {
         block: Prefix,
         first: u64,
     ) -> impl Iterator<Item = u32> {
-        let head = block_head(scope, block);
-        let after = match first.checked_sub(1) {
-            Some(before) => Key {
-                tail: before,
-                ..Key::number(head)
-            },
-            // Behind all that have a smaller head.
-            None => Key {
-                tail: u64::MAX,
-                ..Key::number(head.saturating_sub(1))
-            },
-        };
-        self.blocks
-            .after(after, tables.ended_block_keys())
-            .take_while(move |id| tables.ended_block_key(*id).head == head)
+        self.blocks.from(block_hash(scope, block), move |id| {
+            tables.ended_number(id) < first
+        })
     }
 
     /// The ended holdings of a block that a tenant had of other tenants' pools, from a number on.
@@ -159,27 +122,12 @@ impl EndedIndex {
         self.foreign == *all
     }
 
-    /// All that are indexed by block, for the audit.
-    pub(super) fn by_block(&self) -> &Ordered {
-        &self.blocks
-    }
-
-    /// Takes an ended holding that is still in its table out of the index of blocks.
-    pub(super) fn block_remove(&mut self, tables: &Tables, number: u64) {
-        if let Some(ended) = tables.ended.get(number) {
-            let key = block_key(number, ended);
-            let removed = self.blocks.remove(key, tables.ended_block_keys());
-            assert!(
-                removed == Some(ended_id(number)),
-                "an ended holding is indexed by its block"
-            );
-        }
-    }
-
     /// Takes the oldest ended holding out.
     pub(super) fn remove_oldest(&mut self, number: u64, ended: &Ended) {
         self.before.pop_front();
         self.forget(number, ended);
+        let first = self.blocks.remove_oldest(hash_of(ended), ended_id(number));
+        assert!(first, "the oldest holding is the first of its block");
         if let EndedHolder::Claim { name, .. } = &ended.holder {
             // Only where no newer holding of the name has taken its place.
             self.names
@@ -191,6 +139,8 @@ impl EndedIndex {
     pub(super) fn remove_newest(&mut self, tables: &Tables, number: u64, ended: &Ended) {
         let before = self.before.pop_back().flatten();
         self.forget(number, ended);
+        let last = self.blocks.remove_newest(hash_of(ended), ended_id(number));
+        assert!(last, "the newest holding is the last of its block");
         if let EndedHolder::Claim { name, .. } = &ended.holder {
             let hash = name_hash(ended.tenant_serial, name);
             let there = match before.filter(|before| tables.ended_is_kept(*before)) {
@@ -205,14 +155,19 @@ impl EndedIndex {
         self.foreign.remove(&(ended.tenant, ended.block, number));
         let there = self
             .generations
-            .remove(generation_hash(ended.generation), ended_id(number));
+            .remove(Hash::of_number(ended.generation), ended_id(number));
         assert!(there, "an ended holding is indexed by its generation");
         self.bytes = self.bytes.saturating_sub(ended.weight());
     }
 
-    /// How many names and generations of ended holdings are indexed.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        (self.names.count(), self.generations.count())
+    /// How many names, generations and blocks of ended holdings are indexed, each block as often as it
+    /// ended.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        [
+            self.names.count(),
+            self.generations.count(),
+            self.blocks.count(),
+        ]
     }
 }
 

@@ -68,10 +68,6 @@ fn lateness(serial: u64) -> u64 {
     SERIAL_MASK.saturating_sub(serial)
 }
 
-fn generation_hash(generation: u64) -> Hash {
-    Hash::of(generation, &[])
-}
-
 /// The key of a kept block by its holder.
 pub(super) fn kept_key(hold: &Hold) -> Key<'_> {
     let claim = hold.claim().expect("only a claim's block is kept");
@@ -123,7 +119,7 @@ impl LifeIndex {
                 return Err("two releases have one number");
             }
             self.generations
-                .insert(generation_hash(hold.generation), id);
+                .insert(Hash::of_number(hold.generation), id);
         }
         if hold.due_ms().is_some() {
             let added = self.due.insert(due_key(id, hold), id, tables.due_keys())
@@ -145,7 +141,7 @@ impl LifeIndex {
             ];
             let there = self
                 .generations
-                .remove(generation_hash(hold.generation), id);
+                .remove(Hash::of_number(hold.generation), id);
             assert!(
                 removed == [Some(id); 2] && there,
                 "a kept block is indexed by its holder, its claim and its generation"
@@ -208,7 +204,7 @@ impl LifeIndex {
 
     /// The kept block of a generation.
     pub(super) fn kept_of_generation(&self, tables: &Tables, generation: u64) -> Option<HoldId> {
-        self.generations.find(generation_hash(generation), |id| {
+        self.generations.find(Hash::of_number(generation), |id| {
             tables.hold(id).generation == generation
         })
     }

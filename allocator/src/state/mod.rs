@@ -40,6 +40,7 @@ mod claim;
 mod due;
 mod durable;
 mod edit;
+mod ended_blocks;
 mod ended_index;
 mod events;
 mod foreign_index;

@@ -159,7 +159,7 @@ impl State {
     }
 
     pub(super) fn pool_remove(&mut self, id: PoolId) {
-        self.content_set(id, None);
+        self.content_set(id, self.tables.contents.get(id).copied(), None);
         self.index
             .pool_remove(&self.tables, id, self.tables.pool(id));
         let pool = self.tables.pools.remove(id, self.epoch);
@@ -228,12 +228,11 @@ impl State {
             cursor,
         };
         if before != Some(content) {
-            self.content_set(pool, Some(content));
+            self.content_set(pool, before, Some(content));
         }
     }
 
-    fn content_set(&mut self, pool: PoolId, content: Option<Content>) {
-        let before = self.tables.contents.get(pool).copied();
+    fn content_set(&mut self, pool: PoolId, before: Option<Content>, content: Option<Content>) {
         // It changes with every claim: its part of the digest is brought up to date once an entry.
         self.unsettled.entry(pool).or_insert(before);
         match (before, content) {
@@ -400,10 +399,7 @@ impl State {
         }
         self.texts.past_tenant_add(ended.pool_tenant);
         let number = self.tables.ended.end();
-        self.index
-            .ended
-            .add(&self.tables, number, &ended)
-            .expect("a holding ends once");
+        self.index.ended.add(&self.tables, number, &ended);
         self.digest_add(table::ENDED, number, &ended);
         self.tables.ended.push(ended, self.epoch);
         self.note(Undo::EndedPushed);
@@ -412,7 +408,6 @@ impl State {
     /// Drops the oldest record of an ended holding.
     pub(super) fn ended_drop(&mut self) {
         let number = self.tables.ended.first();
-        self.index.ended.block_remove(&self.tables, number);
         if let Some(ended) = self.tables.ended.pop_oldest(self.epoch) {
             self.index.ended.remove_oldest(number, &ended);
             self.ended_gone(number, &ended);
@@ -484,7 +479,9 @@ impl State {
             Undo::PoolRemoved(id, pool) => self.pool_put(id, pool),
             Undo::PoolReplaced(id, pool) => self.pool_replace(id, pool),
             Undo::TenantReplaced(id, tenant) => self.tenant_replace(id, tenant),
-            Undo::ContentSet(pool, content) => self.content_set(pool, content),
+            Undo::ContentSet(pool, content) => {
+                self.content_set(pool, self.tables.contents.get(pool).copied(), content);
+            }
             Undo::HoldInserted(id) => self.hold_remove(id),
             Undo::HoldRemoved(id, hold) => self.hold_put(id, hold),
             Undo::HoldReplaced(id, hold) => self.hold_replace(id, hold),
@@ -499,8 +496,6 @@ impl State {
                 self.event_gone(self.tables.events.end(), &event);
             }
             Undo::EndedPushed => {
-                let newest = self.tables.ended.end().saturating_sub(1);
-                self.index.ended.block_remove(&self.tables, newest);
                 let ended = self
                     .tables
                     .ended

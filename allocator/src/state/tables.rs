@@ -10,7 +10,7 @@ use crate::record::{
     Tenant, TenantId, TextId,
 };
 
-use super::ended_index::{ENDED_MASK, block_key, ended_id};
+use super::ended_index::{ENDED_MASK, ended_id};
 use super::index::{claim_key, pool_key, tenant_key};
 use super::life_index::{due_key, end_key, kept_key, kept_name_key};
 use super::suspect_index::{scope_key, suspect_key};
@@ -76,17 +76,8 @@ impl Tables {
         self.ended_number(id) < self.ended.end()
     }
 
-    /// The key of an ended holding in the index of blocks.
-    pub(super) fn ended_block_key(&self, id: u32) -> Key<'static> {
-        block_key(self.ended_number(id), self.ended_of(id))
-    }
-
-    pub(super) fn ended_block_keys(&self) -> impl Fn(u32) -> Key<'static> {
-        |id| self.ended_block_key(id)
-    }
-
     /// An index has the low bits of a number; it is the first one in the ring that has them.
-    fn ended_number(&self, id: u32) -> u64 {
+    pub(super) fn ended_number(&self, id: u32) -> u64 {
         let first = self.ended.first();
         let past = id.wrapping_sub(ended_id(first)) & ended_id(ENDED_MASK);
         first.saturating_add(u64::from(past))

@@ -51,10 +51,16 @@ impl<'a> Key<'a> {
         }
     }
 
+    #[inline]
     fn bit(&self, position: u32) -> bool {
         let place = usize::try_from(position >> SYMBOL_SHIFT).unwrap_or(usize::MAX);
+        // Most branches of a large index stand in its texts; before a text the place wraps and is beyond it.
+        let symbol = match self.text.get(place.wrapping_sub(HEAD)) {
+            Some(byte) => u16::from(*byte) | MARK,
+            None => self.symbol(place),
+        };
         let mask = 1_u16.rotate_right(position.wrapping_add(1) & SYMBOL_MASK);
-        self.symbol(place) & mask != 0
+        symbol & mask != 0
     }
 
     /// The first bit in which the two differ.
@@ -140,6 +146,48 @@ impl Link {
     }
 }
 
+/// The last branches on the way of a search, and the sides taken there. A new key mostly parts from its
+/// nearest close to the end of the way.
+struct Way {
+    /// Number of the branch; the highest bit tells the side.
+    steps: [u32; WAY],
+    /// How long the way is, and how many of its last steps are known.
+    length: usize,
+    known: usize,
+}
+
+const WAY: usize = 32;
+
+impl Way {
+    fn new() -> Self {
+        Self {
+            steps: [0; WAY],
+            length: 0,
+            known: 0,
+        }
+    }
+
+    fn push(&mut self, number: u32, high: bool) {
+        if let Some(place) = self.steps.get_mut(self.length % WAY) {
+            *place = if high { number | LEAF } else { number };
+        }
+        self.length = self.length.saturating_add(1);
+        self.known = self.known.saturating_add(1).min(WAY);
+    }
+
+    /// The last branch with the side taken; `None` at the top, and where the way is not known any more.
+    fn pop(&mut self) -> Option<(u32, bool)> {
+        self.known = self.known.checked_sub(1)?;
+        self.length = self.length.checked_sub(1)?;
+        let step = self.steps.get(self.length % WAY).copied()?;
+        Some((step & !LEAF, step & LEAF != 0))
+    }
+
+    fn is_at_top(&self) -> bool {
+        self.length == 0
+    }
+}
+
 /// The index. Every method is given `key_of`, which tells the key of a record that is in it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ordered {
@@ -173,15 +221,28 @@ impl Ordered {
         key_of: impl Fn(u32) -> Key<'a>,
     ) -> bool {
         let leaf = Link::leaf(id);
-        let Some(nearest) = self.nearest(&key) else {
+        let Some(top) = self.top else {
             self.top = Some(leaf);
             return true;
+        };
+        let mut way = Way::new();
+        let mut link = top;
+        let nearest = loop {
+            if let Some(id) = link.as_leaf() {
+                break id;
+            }
+            let branch = self.branches.get(link.0);
+            let high = key.bit(branch.position);
+            way.push(link.0, high);
+            link = branch.side(high);
         };
         let Some(position) = key.differs_at(&key_of(nearest)) else {
             return false;
         };
+        let (parent, below) = self
+            .back(way, link, position)
+            .unwrap_or_else(|| self.above(&key, position));
         let high = key.bit(position);
-        let (parent, below) = self.above(&key, position);
         let (low_link, high_link) = if high { (below, leaf) } else { (leaf, below) };
         let branch = Branch {
             position,
@@ -193,8 +254,21 @@ impl Ordered {
         true
     }
 
-    /// Walks down by `key` as long as branches stand before `position`: the last branch passed with
-    /// the side taken, and what hangs there.
+    /// Goes back from what a search ended at to where a branch of `position` belongs: the last branch
+    /// before it with the side taken, and what hangs there. `None` where that is further than the end of
+    /// the way that is known.
+    fn back(&self, mut way: Way, end: Link, position: u32) -> Option<(Option<(u32, bool)>, Link)> {
+        let mut below = end;
+        while let Some((number, high)) = way.pop() {
+            if self.branches.get(number).position < position {
+                return Some((Some((number, high)), below));
+            }
+            below = Link(number);
+        }
+        way.is_at_top().then_some((None, below))
+    }
+
+    /// The same from the top: walks down by `key` as long as branches stand before `position`.
     fn above(&self, key: &Key<'_>, position: u32) -> (Option<(u32, bool)>, Link) {
         let mut parent = None;
         let mut link = self.top.expect("the index is not empty here");

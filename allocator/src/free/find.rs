@@ -71,6 +71,9 @@ impl<A: Width> Search<A> {
         if side.lengths & self.lengths == A::ZERO || !self.meets(side.slot) {
             return None;
         }
+        if self.surrounds(side.slot) {
+            return self.fit(self.lowest_hole(nodes, side));
+        }
         let node = nodes.node(side.link);
         let path = node.block();
         let siblings = edge::<A>(side.slot.length, path.length) & self.lengths;
@@ -101,6 +104,35 @@ impl<A: Width> Search<A> {
 }
 
 impl<A: Width> Search<A> {
+    /// A block lies within the range wholly.
+    fn surrounds(&self, block: Block<A>) -> bool {
+        self.first <= block.address && block.last() <= self.last
+    }
+
+    /// The lowest hole that may be cut below a slot which has one and lies within the range wholly. Each
+    /// step knows from the sets of lengths where to go.
+    fn lowest_hole(&self, nodes: &Nodes<A>, mut side: Side<A>) -> Block<A> {
+        loop {
+            let node = nodes.node(side.link);
+            let path = node.block();
+            let siblings = edge::<A>(side.slot.length, path.length) & self.lengths;
+            let lower = siblings & path.address;
+            if lower != A::ZERO {
+                let length = lower.high_zeros().saturating_add(1);
+                return Block::around(path.address, length).sibling();
+            }
+            side = match node {
+                Node::Branch { low, .. } if low.lengths & self.lengths != A::ZERO => low,
+                Node::Branch { high, .. } if high.lengths & self.lengths != A::ZERO => high,
+                Node::Branch { .. } | Node::Leaf { .. } => {
+                    assert!(siblings != A::ZERO, "a side knows what is free below it");
+                    let length = longest_of(siblings);
+                    return Block::around(path.address, length).sibling();
+                }
+            };
+        }
+    }
+
     /// The longest of the lengths of the holes below a slot that have a block of the length asked for
     /// in the range. What lies within the range wholly is told by its set of lengths, so that only the
     /// two edges of the range are gone down.
@@ -109,7 +141,7 @@ impl<A: Width> Search<A> {
         if lengths == A::ZERO || !self.meets(side.slot) {
             return None;
         }
-        if self.first <= side.slot.address && side.slot.last() <= self.last {
+        if self.surrounds(side.slot) {
             return Some(longest_of(lengths));
         }
         let node = nodes.node(side.link);

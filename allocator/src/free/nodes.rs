@@ -154,7 +154,11 @@ impl<A: Width> Branch<A> {
 }
 
 impl<A: Width> Nodes<A> {
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "inlined, only what is used of a node is read and nothing is put together"
+    )]
+    #[inline(always)]
     pub(super) fn node(&self, link: Link) -> Node<A> {
         if link.is_leaf() {
             let leaf = self.leaves.get(link.number());

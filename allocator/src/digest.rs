@@ -43,6 +43,7 @@ struct Canonical<'b> {
 }
 
 impl Canonical<'_> {
+    #[inline]
     fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         self.out.extend_from_slice(&bytes);
     }
@@ -73,7 +74,8 @@ impl ser::Error for NotCanonical {
 
 macro_rules! numbers {
     ($($method:ident: $number:ty),* $(,)?) => {
-        $(fn $method(self, value: $number) -> Result<(), NotCanonical> {
+        $(#[inline]
+        fn $method(self, value: $number) -> Result<(), NotCanonical> {
             self.put(value.to_le_bytes());
             Ok(())
         })*
@@ -96,6 +98,7 @@ impl ser::Serializer for &mut Canonical<'_> {
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
     }
 
+    #[inline]
     fn serialize_bool(self, value: bool) -> Result<(), NotCanonical> {
         self.put([u8::from(value)]);
         Ok(())
@@ -113,20 +116,24 @@ impl ser::Serializer for &mut Canonical<'_> {
         self.serialize_u32(u32::from(value))
     }
 
+    #[inline]
     fn serialize_str(self, value: &str) -> Result<(), NotCanonical> {
         self.serialize_bytes(value.as_bytes())
     }
 
+    #[inline]
     fn serialize_bytes(self, value: &[u8]) -> Result<(), NotCanonical> {
         self.put_length(value.len());
         self.out.extend_from_slice(value);
         Ok(())
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), NotCanonical> {
         self.serialize_bool(false)
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotCanonical> {
         self.put([1]);
         value.serialize(self)
@@ -140,6 +147,7 @@ impl ser::Serializer for &mut Canonical<'_> {
         Ok(())
     }
 
+    #[inline]
     fn serialize_unit_variant(
         self,
         _: &'static str,
@@ -149,6 +157,7 @@ impl ser::Serializer for &mut Canonical<'_> {
         self.serialize_u32(index)
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -157,6 +166,7 @@ impl ser::Serializer for &mut Canonical<'_> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
@@ -168,11 +178,13 @@ impl ser::Serializer for &mut Canonical<'_> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<Self, NotCanonical> {
         self.put_length(length.ok_or(NotCanonical)?);
         Ok(self)
     }
 
+    #[inline]
     fn serialize_tuple(self, _: usize) -> Result<Self, NotCanonical> {
         Ok(self)
     }
@@ -196,10 +208,12 @@ impl ser::Serializer for &mut Canonical<'_> {
         self.serialize_seq(length)
     }
 
+    #[inline]
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotCanonical> {
         Ok(self)
     }
 
+    #[inline]
     fn serialize_struct_variant(
         self,
         _: &'static str,
@@ -222,10 +236,12 @@ macro_rules! parts {
             type Ok = ();
             type Error = NotCanonical;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, $($key: $kind,)? value: &T) -> Result<(), NotCanonical> {
                 value.serialize(&mut **self)
             }
 
+            #[inline]
             fn end(self) -> Result<(), NotCanonical> {
                 Ok(())
             }

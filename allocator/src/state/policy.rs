@@ -41,7 +41,7 @@ impl Policy {
 
     /// A block lies where the pool withholds, in whole or in part.
     pub(super) fn withholds(&self, block: Prefix) -> bool {
-        self.withheld_in(block).next().is_some()
+        !self.blocks.is_empty() && self.withheld_in(block).next().is_some()
     }
 
     /// The parts of a block that the pool withholds, by address.

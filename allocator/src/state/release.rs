@@ -35,10 +35,10 @@ impl State {
         match self.release_plan(release)? {
             ReleasePlan::EndedBefore(view) => Ok(Outcome::ClaimAlreadyReleased(view)),
             ReleasePlan::End(id) => {
-                let before = self.claim_view_of(id);
+                let mut view = Box::new(self.claim_view_of(id));
                 self.release_commit(who, id, EventKind::Released);
-                let view = self.released_view(id, before);
-                Ok(Outcome::ClaimReleased(Box::new(view)))
+                self.released_view(id, &mut view);
+                Ok(Outcome::ClaimReleased(view))
             }
         }
     }
@@ -65,23 +65,21 @@ impl State {
         Err(self.claim_not_found(tenant, &release.name))
     }
 
-    /// A claim that was just released, as it last was.
-    fn released_view(&self, id: HoldId, before: ClaimView) -> ClaimView {
+    /// Takes the view of a claim that was just released to what it is now, or as it last was.
+    fn released_view(&self, id: HoldId, view: &mut ClaimView) {
         let hold = self.tables.holds.get(id);
-        let kept = hold.filter(|hold| hold.generation == before.generation);
+        let kept = hold.filter(|hold| hold.generation == view.generation);
         if let Some((hold, claim)) = kept.and_then(|hold| Some((hold, hold.claim()?))) {
-            return self.claim_view(hold, claim);
+            *view = self.claim_view(hold, claim);
+            return;
         }
-        ClaimView {
-            phase: Phase::Released,
-            expires_at_ms: None,
-            expiring_since_ms: None,
-            released_at_ms: Some(self.meta.clock.wall_ms()),
-            reclaim_at_ms: Some(self.meta.clock.wall_ms()),
-            revision: self.meta.revision,
-            handout: Handout::default(),
-            ..before
-        }
+        view.phase = Phase::Released;
+        view.expires_at_ms = None;
+        view.expiring_since_ms = None;
+        view.released_at_ms = Some(self.meta.clock.wall_ms());
+        view.reclaim_at_ms = Some(self.meta.clock.wall_ms());
+        view.revision = self.meta.revision;
+        view.handout = Handout::default();
     }
 
     /// Ends a claim's holding: its block is kept for the holder, or free. `kind` tells why.

@@ -208,6 +208,24 @@ impl Ordered {
         }
     }
 
+    /// The records that searches for several keys end at; none where nothing is indexed. All go down a
+    /// branch at a time, so that none waits for what another one has to wait for from memory.
+    pub(crate) fn nearest_of(&self, keys: &[Key<'_>]) -> impl Iterator<Item = u32> + use<> {
+        let mut links: Vec<Link> = keys.iter().filter_map(|_| self.top).collect();
+        let mut open = true;
+        while open {
+            open = false;
+            for (link, key) in links.iter_mut().zip(keys) {
+                if link.as_leaf().is_none() {
+                    let branch = self.branches.get(link.0);
+                    *link = branch.side(key.bit(branch.position));
+                    open = true;
+                }
+            }
+        }
+        links.into_iter().filter_map(Link::as_leaf)
+    }
+
     /// The record with that key.
     pub(crate) fn get<'a>(&self, key: Key<'_>, key_of: impl Fn(u32) -> Key<'a>) -> Option<u32> {
         self.nearest(&key).filter(|id| key_of(*id) == key)

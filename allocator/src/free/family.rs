@@ -1,5 +1,6 @@
 //! Both families behind one face: tries over [`Prefix`].
 
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::ControlFlow;
 
@@ -68,6 +69,20 @@ fn family_block(prefix: Prefix) -> FamilyBlock {
             address: v6.to_bits(),
             length: prefix.length(),
         }),
+    }
+}
+
+fn block_v4(prefix: &Prefix) -> Option<Block<u32>> {
+    match family_block(*prefix) {
+        FamilyBlock::V4(block) => Some(block),
+        FamilyBlock::V6(_) => None,
+    }
+}
+
+fn block_v6(prefix: &Prefix) -> Option<Block<u128>> {
+    match family_block(*prefix) {
+        FamilyBlock::V4(_) => None,
+        FamilyBlock::V6(block) => Some(block),
     }
 }
 
@@ -184,6 +199,22 @@ impl CidrTrie {
                 None
             }
         }
+    }
+
+    /// Looks at the nodes along the paths to several blocks of the CIDR, so that they are near when the
+    /// blocks are given back. The number only stands for having looked.
+    pub(crate) fn look_at(&self, nodes: &FreeNodes, prefixes: &[Prefix]) -> u32 {
+        let ends = match &self.trie {
+            FamilyTrie::V4(trie) => {
+                let blocks: Vec<_> = prefixes.iter().filter_map(block_v4).collect();
+                trie.nearest_of(&nodes.v4, &blocks)
+            }
+            FamilyTrie::V6(trie) => {
+                let blocks: Vec<_> = prefixes.iter().filter_map(block_v6).collect();
+                trie.nearest_of(&nodes.v6, &blocks)
+            }
+        };
+        ends.into_iter().fold(0, |sum, end| sum ^ end.number())
     }
 
     /// The first hold by address that has an address in common with a block.

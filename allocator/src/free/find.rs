@@ -1,5 +1,8 @@
 //! Finding: where there is room, and who holds or covers a block.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::nodes::{Link, Node, Nodes, Side, edge, goes_high};
 use super::trie::Trie;
 use super::width::{Block, Width};
@@ -248,6 +251,31 @@ impl<A: Width> Trie<A> {
             .block()
             .overlaps(block)
             .then(|| nodes.lowest_below(link))
+    }
+
+    /// Where the paths to several blocks end. All go down a branch at a time, so that none waits for what
+    /// another one has to wait for from memory.
+    pub(super) fn nearest_of(&self, nodes: &Nodes<A>, blocks: &[Block<A>]) -> Vec<Link> {
+        let mut links = vec![self.top; blocks.len()];
+        let mut open = !self.is_empty();
+        while open {
+            open = false;
+            for (link, block) in links.iter_mut().zip(blocks) {
+                if let Node::Branch {
+                    block: there,
+                    low,
+                    high,
+                } = nodes.node(*link)
+                    && there.contains(*block)
+                    && there.length < block.length
+                {
+                    let goes_high = goes_high(*block, there.length);
+                    *link = if goes_high { high.link } else { low.link };
+                    open = true;
+                }
+            }
+        }
+        links
     }
 
     /// The node at which the path to `block` ends: the first one that does not contain it strictly.

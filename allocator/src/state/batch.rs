@@ -24,6 +24,7 @@ impl State {
         operations: &[Operation],
     ) -> Result<Outcome, Rejection> {
         self.batch_check(tenant, operations)?;
+        self.look_ahead_in(operations);
         let savepoint = self.savepoint();
         let mut results = Vec::with_capacity(operations.len());
         for operation in operations {
@@ -46,6 +47,7 @@ impl State {
         operations: &[Operation],
     ) -> Result<Outcome, Rejection> {
         self.batch_check(tenant, operations)?;
+        self.look_ahead_in(operations);
         let mut results = Vec::with_capacity(operations.len());
         for operation in operations {
             self.revision_open = false;

@@ -29,6 +29,7 @@
 //! 16. A suspect has its scope, a scope its tenant; neither was seen after now.
 //! 17. What a pool hands to its holders is within the bounds of [`crate::handout`].
 
+mod ahead;
 mod audit;
 mod audit_life;
 mod audit_owners;
@@ -233,6 +234,7 @@ impl State {
     /// Applies an entry: one answer for each of its commands.
     pub fn apply(&mut self, at: Position, entry: &Entry) -> Vec<Answer> {
         self.entry_begin(at, &entry.stamp);
+        self.look_ahead(&entry.commands);
         let answers = entry
             .commands
             .iter()

@@ -182,7 +182,9 @@ impl ApplyCore {
             inner.state.entry_begin(at, &open.entry.stamp);
             inner.mid_command = false;
         }
-        for envelope in open.entry.commands.iter().skip(first).take(SLICE_COMMANDS) {
+        let last = (first + SLICE_COMMANDS).min(open.entry.commands.len());
+        inner.state.look_ahead(&open.entry.commands[first..last]);
+        for envelope in &open.entry.commands[first..last] {
             inner.mid_command = true;
             let is_last_of_many = first + 1 < open.entry.commands.len()
                 && open.answers.len() + 1 == open.entry.commands.len();

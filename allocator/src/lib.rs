@@ -40,6 +40,7 @@ pub mod reconcile;
 mod record;
 pub mod settings;
 pub mod state;
+pub mod together;
 pub mod view;
 pub mod watch;
 

@@ -23,6 +23,7 @@ mod open;
 mod runtime;
 mod snapshot;
 mod store;
+mod threads;
 pub mod types;
 mod wal;
 

@@ -12,8 +12,12 @@ use crate::paged::Leaf;
 use crate::pages::{Body, Cut, LoadError, Page, PageKey};
 use crate::planted::{Bug, planted};
 use crate::record::{Holder, Meta, TextId, table};
+use crate::together::{InTurn, Together};
 
 use super::State;
+use super::ended_index::EndedIndex;
+use super::index::{Contradiction, Index};
+use super::tables::Tables;
 use super::texts::{TextIndex, id_of};
 
 impl State {
@@ -44,6 +48,17 @@ impl State {
     /// # Errors
     /// [`LoadError`]: a page is missing, twice there or damaged.
     pub fn from_pages(pages: impl IntoIterator<Item = (PageKey, Page)>) -> Result<Self, LoadError> {
+        Self::from_pages_together(pages, &InTurn)
+    }
+
+    /// The same, by a caller that can do two things at once.
+    ///
+    /// # Errors
+    /// See [`Self::from_pages`].
+    pub fn from_pages_together(
+        pages: impl IntoIterator<Item = (PageKey, Page)>,
+        together: &impl Together,
+    ) -> Result<Self, LoadError> {
         let mut state = Self::new();
         let mut counters = None;
         for (key, page) in pages {
@@ -65,13 +80,13 @@ impl State {
         let (meta, written) = counters.ok_or(LoadError::MetaMissing)?;
         state.rings_bound(&meta)?;
         state.meta = meta;
-        state.sum = state.sum_of_records();
+        state.sum = sum_of_records(&state.tables, together);
         let found = state.digest();
         if found != written {
             return Err(LoadError::DigestMismatch { written, found });
         }
         state
-            .index_build()
+            .index_build(together)
             .map_err(|what| LoadError::Inconsistent(String::from(what)))?;
         if planted(Bug::LeaseForgotten) {
             state.lease_forget();
@@ -132,112 +147,153 @@ impl State {
 
     /// The digest without the counters, from all records.
     pub(super) fn sum_of_records(&self) -> u128 {
-        let mut digester = Digester::default();
-        let mut sum = 0_u128;
-        let tables = &self.tables;
-        sum_table(
-            &mut digester,
-            &mut sum,
-            table::TENANTS,
-            tables.tenants.iter(),
-        );
-        sum_table(&mut digester, &mut sum, table::POOLS, tables.pools.iter());
-        sum_table(
-            &mut digester,
-            &mut sum,
-            table::CONTENTS,
-            tables.contents.iter(),
-        );
-        sum_table(&mut digester, &mut sum, table::HOLDS, tables.holds.iter());
-        sum_table(&mut digester, &mut sum, table::TEXTS, tables.texts.iter());
-        sum_table(&mut digester, &mut sum, table::EVENTS, tables.events.iter());
-        sum_table(&mut digester, &mut sum, table::ENDED, tables.ended.iter());
-        sum_table(&mut digester, &mut sum, table::SCOPES, tables.scopes.iter());
-        sum_table(
-            &mut digester,
-            &mut sum,
-            table::SUSPECTS,
-            tables.suspects.iter(),
-        );
-        sum
+        sum_of_records(&self.tables, &InTurn)
     }
 
     /// Builds all that follows from the records; what they contradict is told.
-    fn index_build(&mut self) -> Result<(), &'static str> {
-        let (tables, index, texts) = (&self.tables, &mut self.index, &mut self.texts);
-        for (place, text) in tables.texts.iter() {
-            if texts.find(tables, text).is_some() {
-                return Err("two texts are the same");
-            }
-            texts.add(tables, place, text);
-        }
-        let refer = |texts: &mut TextIndex, ids: &[TextId]| {
-            for id in ids {
-                let there = id.is_none_or(|number| {
-                    tables.texts.get(number.get().saturating_sub(1)).is_some()
-                });
-                if !there {
-                    return Err("a text is missing");
-                }
-                texts.refer(*id);
-            }
-            Ok(())
-        };
-        for (id, tenant) in tables.tenants.iter() {
-            index.tenant_add(tables, id, tenant)?;
-            refer(texts, &[tenant.text])?;
-        }
-        for (id, pool) in tables.pools.iter() {
-            index.pool_add(tables, id, pool)?;
-            refer(texts, &[pool.text])?;
-            if let Some((parent, hold)) = pool.parent {
-                let carved = tables.holds.get(hold).is_some_and(|hold| {
-                    hold.holder == Holder::Child { pool: id } && hold.pool == parent
-                });
-                if !carved {
-                    return Err("a child pool is not held from its parent");
-                }
+    fn index_build(&mut self, together: &impl Together) -> Result<(), Contradiction> {
+        let tables = &self.tables;
+        let (index, texts) = (&mut self.index, &mut self.texts);
+        let (mut ended, mut past) = (EndedIndex::default(), TextIndex::default());
+        let (there, gone) = together.both(
+            || index_present(tables, index),
+            || index_past(tables, &mut past, &mut ended),
+        );
+        there.and(gone)?;
+        index.ended = ended;
+        *texts = past;
+        Ok(())
+    }
+}
+
+/// Indexes what is there now.
+fn index_present(tables: &Tables, index: &mut Index) -> Result<(), Contradiction> {
+    for (id, tenant) in tables.tenants.iter() {
+        index.tenant_add(tables, id, tenant)?;
+    }
+    for (id, pool) in tables.pools.iter() {
+        index.pool_add(tables, id, pool)?;
+        if let Some((parent, hold)) = pool.parent {
+            let carved = tables.holds.get(hold).is_some_and(|hold| {
+                hold.holder == Holder::Child { pool: id } && hold.pool == parent
+            });
+            if !carved {
+                return Err("a child pool is not held from its parent");
             }
         }
-        for (id, hold) in tables.holds.iter() {
-            if let Holder::Child { pool } = hold.holder
-                && tables
-                    .pools
-                    .get(pool)
-                    .is_none_or(|child| child.parent != Some((hold.pool, id)))
-            {
-                return Err("a block is held for a child pool that is not there");
+    }
+    for (id, hold) in tables.holds.iter() {
+        if let Holder::Child { pool } = hold.holder
+            && tables
+                .pools
+                .get(pool)
+                .is_none_or(|child| child.parent != Some((hold.pool, id)))
+        {
+            return Err("a block is held for a child pool that is not there");
+        }
+        index.hold_add(tables, id, hold)?;
+    }
+    for (id, scope) in tables.scopes.iter() {
+        if tables.tenants.get(scope.tenant).is_none() {
+            return Err("a scope has no tenant");
+        }
+        index.suspects.scope_add(tables, id, scope)?;
+    }
+    for (id, suspect) in tables.suspects.iter() {
+        index.suspects.suspect_add(tables, id, suspect)?;
+    }
+    Ok(())
+}
+
+/// Indexes the texts, what refers to them, and what has ended.
+fn index_past(
+    tables: &Tables,
+    texts: &mut TextIndex,
+    index: &mut EndedIndex,
+) -> Result<(), Contradiction> {
+    for (place, text) in tables.texts.iter() {
+        if texts.find(tables, text).is_some() {
+            return Err("two texts are the same");
+        }
+        texts.add(tables, place, text);
+    }
+    let refer = |texts: &mut TextIndex, ids: &[TextId]| {
+        for id in ids {
+            let there =
+                id.is_none_or(|number| tables.texts.get(number.get().saturating_sub(1)).is_some());
+            if !there {
+                return Err("a text is missing");
             }
-            index.hold_add(tables, id, hold)?;
-        }
-        for (id, scope) in tables.scopes.iter() {
-            if tables.tenants.get(scope.tenant).is_none() {
-                return Err("a scope has no tenant");
-            }
-            index.suspects.scope_add(tables, id, scope)?;
-        }
-        for (id, suspect) in tables.suspects.iter() {
-            index.suspects.suspect_add(tables, id, suspect)?;
-        }
-        for (_, event) in tables.events.iter() {
-            refer(texts, &event.texts())?;
-            texts.past_tenant_add(event.tenant);
-        }
-        for (number, ended) in tables.ended.iter() {
-            refer(texts, &ended.texts())?;
-            texts.past_tenant_add(ended.pool_tenant);
-            let generation = ended.generation;
-            if index.ended.of_generation(tables, generation).is_some() {
-                return Err("two ended holdings have one generation");
-            }
-            index.ended.add(tables, number, ended);
-        }
-        for (place, _) in tables.texts.iter() {
-            if texts.references(id_of(place)) == 0 {
-                return Err("a text is kept that nothing refers to");
-            }
+            texts.refer(*id);
         }
         Ok(())
+    };
+    for (_, tenant) in tables.tenants.iter() {
+        refer(texts, &[tenant.text])?;
+    }
+    for (_, pool) in tables.pools.iter() {
+        refer(texts, &[pool.text])?;
+    }
+    for (_, event) in tables.events.iter() {
+        refer(texts, &event.texts())?;
+        texts.past_tenant_add(event.tenant);
+    }
+    for (number, ended) in tables.ended.iter() {
+        refer(texts, &ended.texts())?;
+        texts.past_tenant_add(ended.pool_tenant);
+        if index.of_generation(tables, ended.generation).is_some() {
+            return Err("two ended holdings have one generation");
+        }
+        index.add(tables, number, ended);
+    }
+    for (place, _) in tables.texts.iter() {
+        if texts.references(id_of(place)) == 0 {
+            return Err("a text is kept that nothing refers to");
+        }
+    }
+    Ok(())
+}
+
+/// The digest without the counters: what is there, and what was, each for itself.
+fn sum_of_records(tables: &Tables, together: &impl Together) -> u128 {
+    let present = || {
+        let mut sum = Sum::default();
+        sum.table(table::TENANTS, tables.tenants.iter());
+        sum.table(table::POOLS, tables.pools.iter());
+        sum.table(table::CONTENTS, tables.contents.iter());
+        sum.table(table::HOLDS, tables.holds.iter());
+        sum.table(table::SCOPES, tables.scopes.iter());
+        sum.table(table::SUSPECTS, tables.suspects.iter());
+        sum.sum
+    };
+    let past = || {
+        let mut sum = Sum::default();
+        sum.table(table::TEXTS, tables.texts.iter());
+        sum.table(table::EVENTS, tables.events.iter());
+        sum.table(table::ENDED, tables.ended.iter());
+        sum.sum
+    };
+    let (present, past) = together.both(present, past);
+    present.wrapping_add(past)
+}
+
+/// A sum that records are added to.
+#[derive(Default)]
+struct Sum {
+    digester: Digester,
+    sum: u128,
+}
+
+impl Sum {
+    fn table<'a, I, T>(&mut self, table: u8, records: impl Iterator<Item = (I, &'a T)>)
+    where
+        I: Into<u64>,
+        T: Serialize + 'a,
+    {
+        for (index, record) in records {
+            let part = self.digester.record(table, index.into(), record);
+            self.sum = self.sum.wrapping_add(part);
+        }
     }
 }
 
@@ -246,18 +302,4 @@ fn owned<T: Clone, const N: usize>(leaf: Arc<Leaf<T, N>>) -> Leaf<T, N> {
     let mut leaf = Arc::unwrap_or_clone(leaf);
     leaf.loaded();
     leaf
-}
-
-fn sum_table<'a, I, T>(
-    digester: &mut Digester,
-    sum: &mut u128,
-    table: u8,
-    records: impl Iterator<Item = (I, &'a T)>,
-) where
-    I: Into<u64>,
-    T: Serialize + 'a,
-{
-    for (index, record) in records {
-        *sum = sum.wrapping_add(digester.record(table, index.into(), record));
-    }
 }

@@ -1,6 +1,7 @@
 //! Reading a checkpoint back.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use allocator::State;
 use allocator::pages::{Page, PageKey};
@@ -10,6 +11,7 @@ use super::{AppliedStore, CheckpointError};
 use crate::applied::Loaded;
 use crate::codec::{self, Record};
 use crate::snapshot::format::PageRecord;
+use crate::threads::{Threads, piped};
 
 /// What a store holds.
 #[derive(Debug)]
@@ -31,35 +33,100 @@ pub(crate) fn load(
     store: &mut dyn AppliedStore,
     instance: u128,
 ) -> Result<LoadedCheckpoint, CheckpointError> {
-    let mut reading = Reading::default();
-    let mut failed = None;
-    let scanned = store.scan(&mut |key, value| {
-        if failed.is_none()
-            && let Err(error) = reading.row(key, value, instance)
-        {
-            failed = Some(error);
+    let read = |pages| {
+        let mut reading = Reading::new(pages);
+        let mut failed = None;
+        let scanned = store.scan(&mut |key, value| {
+            if failed.is_none()
+                && let Err(error) = reading.row(key, value, instance)
+            {
+                failed = Some(error);
+            }
+        });
+        scanned.map_err(CheckpointError::Store)?;
+        match failed {
+            Some(error) => Err(error),
+            None => reading.close(),
         }
-    });
-    scanned.map_err(CheckpointError::Store)?;
-    match failed {
-        Some(error) => Err(error),
-        None => reading.finish(store.was_completed()),
+    };
+    let (rows, pages) = piped(read, decoded);
+    // A page that is damaged ends the reading, too, and explains it.
+    let pages = pages?;
+    rows?.finish(pages, store.was_completed())
+}
+
+/// A page as it stands in the store.
+struct Written {
+    key: PageKey,
+    version: PageVersion,
+    bytes: Vec<u8>,
+}
+
+/// Pages that go to the thread that decodes them at once.
+const CHUNK: usize = 256;
+
+/// Checks and decodes pages as they come.
+fn decoded(chunks: Receiver<Vec<Written>>) -> Result<Vec<(PageKey, Page)>, CheckpointError> {
+    chunks.into_iter().flatten().map(Written::page).collect()
+}
+
+impl Written {
+    fn page(self) -> Result<(PageKey, Page), CheckpointError> {
+        let PageKey { table, index } = self.key;
+        if self.bytes.len() != self.version.size as usize
+            || crc32c::crc32c(&self.bytes) != self.version.checksum
+        {
+            return Err(damaged(format!(
+                "page {table}/{index} is not the one that was written"
+            )));
+        }
+        let record: PageRecord = codec::decode(&self.bytes).map_err(CheckpointError::Record)?;
+        if record.key != self.key {
+            return Err(damaged(format!(
+                "page {table}/{index} stands under another key"
+            )));
+        }
+        Ok((self.key, record.page))
     }
 }
 
-#[derive(Debug, Default)]
+/// What the rows say, apart from what is in the pages: those go on to be decoded.
 struct Reading {
     current: Option<CurrentRecord>,
     manifest_bytes: Vec<u8>,
     manifest_rows: Vec<Vec<u8>>,
     manifest: Option<BTreeMap<PageKey, PageVersion>>,
-    pages: Vec<(PageKey, Page)>,
+    pages: SyncSender<Vec<Written>>,
+    chunk: Vec<Written>,
     open: Vec<u8>,
     cut: u64,
     orphans: Vec<Vec<u8>>,
 }
 
+/// What the rows said.
+struct Told {
+    current: Option<CurrentRecord>,
+    manifest: BTreeMap<PageKey, PageVersion>,
+    manifest_rows: Vec<Vec<u8>>,
+    cut: u64,
+    orphans: Vec<Vec<u8>>,
+}
+
 impl Reading {
+    fn new(pages: SyncSender<Vec<Written>>) -> Self {
+        Self {
+            current: None,
+            manifest_bytes: Vec::new(),
+            manifest_rows: Vec::new(),
+            manifest: None,
+            pages,
+            chunk: Vec::new(),
+            open: Vec::new(),
+            cut: 0,
+            orphans: Vec::new(),
+        }
+    }
+
     /// Rows come in order of their keys: the current one, manifests, pages.
     fn row(&mut self, key: &[u8], value: &[u8], instance: u128) -> Result<(), CheckpointError> {
         match Key::decode(key) {
@@ -134,36 +201,52 @@ impl Reading {
         if part + 1 < version.parts() {
             return Ok(());
         }
-        let PageKey { table, index } = key;
-        if self.open.len() != version.size as usize
-            || crc32c::crc32c(&self.open) != version.checksum
-        {
-            return Err(damaged(format!(
-                "page {table}/{index} is not the one that was written"
-            )));
+        self.chunk.push(Written {
+            key,
+            version,
+            bytes: std::mem::take(&mut self.open),
+        });
+        if self.chunk.len() == CHUNK {
+            self.send()?;
         }
-        let record: PageRecord = codec::decode(&self.open).map_err(CheckpointError::Record)?;
-        if record.key != key {
-            return Err(damaged(format!(
-                "page {table}/{index} stands under another key"
-            )));
-        }
-        self.pages.push((key, record.page));
         Ok(())
     }
 
-    fn finish(mut self, completed: bool) -> Result<LoadedCheckpoint, CheckpointError> {
+    fn send(&mut self) -> Result<(), CheckpointError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        // Who decodes ends early only where a page is damaged, and says which.
+        self.pages
+            .send(chunk)
+            .map_err(|_| damaged("a page is damaged".to_owned()))
+    }
+
+    /// All rows have been seen.
+    fn close(mut self) -> Result<Told, CheckpointError> {
         self.close_manifest()?;
+        self.send()?;
+        Ok(Told {
+            current: self.current,
+            manifest: self.manifest.unwrap_or_default(),
+            manifest_rows: self.manifest_rows,
+            cut: self.cut,
+            orphans: self.orphans,
+        })
+    }
+}
+
+impl Told {
+    fn finish(
+        self,
+        pages: Vec<(PageKey, Page)>,
+        completed: bool,
+    ) -> Result<LoadedCheckpoint, CheckpointError> {
         let Self {
             current,
             manifest,
             manifest_rows,
-            pages,
             cut,
             orphans,
-            ..
         } = self;
-        let manifest = manifest.unwrap_or_default();
         if pages.len() != manifest.len() {
             return Err(damaged(format!(
                 "{} of {} pages are missing",
@@ -183,7 +266,7 @@ impl Reading {
                 orphans,
             });
         };
-        let state = State::from_pages(pages).map_err(CheckpointError::State)?;
+        let state = State::from_pages_together(pages, &Threads).map_err(CheckpointError::State)?;
         if state.digest() != current.digest {
             return Err(damaged(
                 "its state has another digest than was written".to_owned(),

@@ -17,6 +17,7 @@ use super::{SnapshotError, SnapshotFile};
 use crate::applied::{DigestMark, Loaded};
 use crate::codec::{self, DecodeError, Record, SnapshotMetaRecord};
 use crate::env::File;
+use crate::threads::Threads;
 use crate::types::SnapshotMeta;
 
 const MAGIC: [u8; 8] = *b"IPAMsnp\x01";
@@ -277,7 +278,7 @@ pub(crate) fn load(snapshot: &SnapshotFile) -> Result<(SnapshotMeta, Loaded), Sn
             }
         }
     });
-    let state = State::from_pages(pages);
+    let state = State::from_pages_together(pages, &Threads);
     // What stopped the reading explains what is missing from the state.
     if let Some(error) = failed {
         return Err(error);

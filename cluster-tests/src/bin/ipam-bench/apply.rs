@@ -3,44 +3,85 @@
 use std::time::Duration;
 
 use allocator::answer::{Answer, Outcome};
-use allocator::command::{ClaimRelease, ClaimSpec, Command, PoolRef, PoolSpec, Strategy};
+use allocator::command::{ClaimRelease, Command, PoolSpec, Strategy};
 use allocator::name::Name;
 use anyhow::{Context, Result, bail};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::entries::{Applying, TENANT, name, root_pool, tenant};
-use crate::report::{Table, per_second};
+use crate::entries::{Applying, TENANT, claim, name, root_pool, tenant};
+use crate::held_bytes;
+use crate::latency::median;
+use crate::report::{Found, Table, decimal, per_second};
+use crate::verdict::Verdicts;
 
-const HELD: [usize; 3] = [1_000, 100_000, HELD_MOST];
+const HELD_LEAST: usize = 1_000;
+const HELD: [usize; 3] = [HELD_LEAST, 100_000, HELD_MOST];
 const HELD_MOST: usize = 1_000_000;
-const PAIRS: u64 = 300_000;
 /// Releases and claims in one entry, half and half.
 const ENTRY: usize = 512;
+/// Pairs of a round, in whole entries, and rounds of which the one in the middle counts.
+const PAIRS: u32 = 102_400;
+const ROUNDS: usize = 3;
+/// Pairs a second while the fewest are held.
+const BUDGET: f64 = 300_000.0;
+/// So many times more a pair may cost while the most are held.
+const SLOWER_MAX: f64 = 3.0;
 
-pub(crate) fn measure() -> Result<Table> {
+pub(crate) fn measure() -> Result<Found> {
     let mut table = Table::new(
         "apply",
         &["family", "strategy", "held", "claim + release pairs/s"],
     );
+    let mut verdicts = Verdicts::new("apply, by budget");
     for (family, cidr) in [
         ("IPv4 /32 of a /8", "10.0.0.0/8"),
         ("IPv6 /128 of a /32", "2001:db8::/32"),
     ] {
+        let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
         let first_fit = HELD.map(|held| (Strategy::FirstFit, held));
         let others = [Strategy::BestFit, Strategy::NextFit].map(|strategy| (strategy, HELD_MOST));
         for (strategy, held) in first_fit.into_iter().chain(others) {
             let mut filled = Filled::new(cidr, strategy, held)?;
-            let took = filled.churn()?;
+            let rounds: Result<Vec<Duration>> = (0..ROUNDS).map(|_| filled.churn()).collect();
+            let took = median(rounds?);
             table.row([
                 family.to_owned(),
                 strategy.to_string(),
                 held.to_string(),
-                per_second(PAIRS, took),
+                per_second(PAIRS.into(), took),
             ]);
+            match (strategy, held) {
+                (Strategy::FirstFit, HELD_LEAST) => least = took,
+                (Strategy::FirstFit, HELD_MOST) => most = took,
+                _ => {}
+            }
         }
+        judge(&mut verdicts, family, least, most);
     }
-    Ok(table)
+    held_bytes::judge(&mut verdicts)?;
+    Ok(Found {
+        tables: vec![table, verdicts.table()],
+        plots: Vec::new(),
+    })
+}
+
+/// By the time that a round took while the fewest and while the most were held.
+fn judge(verdicts: &mut Verdicts, family: &str, least: Duration, most: Duration) {
+    let rate = f64::from(PAIRS) / least.as_secs_f64();
+    verdicts.judge(
+        &format!("{family}: pairs/s with {HELD_LEAST} held"),
+        decimal(rate, 0),
+        decimal(BUDGET, 0),
+        rate >= BUDGET,
+    );
+    let slower = most.as_secs_f64() / least.as_secs_f64();
+    verdicts.judge(
+        &format!("{family}: a pair with {HELD_MOST} held against {HELD_LEAST}"),
+        format!("{} times", decimal(slower, 2)),
+        format!("{} times", decimal(SLOWER_MAX, 2)),
+        slower <= SLOWER_MAX,
+    );
 }
 
 struct Filled {
@@ -76,14 +117,12 @@ impl Filled {
         Ok(filled)
     }
 
-    /// The time that apply took for all pairs.
+    /// The time that apply took for all pairs of a round.
     fn churn(&mut self) -> Result<Duration> {
         let mut took = Duration::ZERO;
-        let pairs_an_entry = ENTRY / 2;
-        let mut pairs = 0;
-        while pairs < PAIRS {
+        for _ in (0..PAIRS).step_by(ENTRY / 2) {
             let mut commands = Vec::with_capacity(ENTRY);
-            for _ in 0..pairs_an_entry.min(self.held.len()) {
+            for _ in 0..ENTRY / 2 {
                 let place = self.random.random_range(..self.held.len());
                 let (claim, generation) = self.held.swap_remove(place);
                 let release = ClaimRelease {
@@ -97,7 +136,6 @@ impl Filled {
             for _ in 0..commands.len() {
                 commands.push(self.claim()?);
             }
-            pairs += commands.len() as u64 / 2;
             took += self.apply(commands)?;
         }
         Ok(took)
@@ -123,13 +161,7 @@ impl Filled {
     /// A claim with a name of 24 bytes.
     fn claim(&mut self) -> Result<Command> {
         self.named += 1;
-        Ok(Command::ClaimCreate(Box::new(ClaimSpec::new(
-            name(TENANT)?,
-            name(&format!("claim-{:018}", self.named))?,
-            PoolRef {
-                tenant: None,
-                name: name("p")?,
-            },
-        ))))
+        let spec = claim("p", &format!("claim-{:018}", self.named))?;
+        Ok(Command::ClaimCreate(Box::new(spec)))
     }
 }

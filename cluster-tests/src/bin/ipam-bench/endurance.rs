@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use cluster_tests::TestCluster;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -14,6 +14,7 @@ use crate::latency::Latencies;
 use crate::load::{Churn, Claims, Closed, Turn, closed};
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::{Found, Table, decimal, less_or_more, millis};
+use crate::restart;
 use crate::scrape::{self, MEBIBYTE};
 use crate::usage::{largest, size};
 use crate::verdict::Verdicts;
@@ -27,7 +28,6 @@ const SLOWER_MAX: f64 = 0.05;
 /// The last minute may end with so many times what the second did of memory, or of disk.
 const GROWTH_MAX: f64 = 1.25;
 const RESIDENT_MAX: f64 = 700.0 * MEBIBYTE;
-const RESTART_MAX: Duration = Duration::from_secs(3);
 
 /// What the largest of the nodes takes, in bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,13 +71,13 @@ pub(crate) async fn measure(minutes: u32) -> Result<Found> {
     let begun = Instant::now();
     let (seen, sizes) = tokio::try_join!(closed(&churn, load), sampled(&cluster, begun, minutes))?;
     let minutes = by_minute(&seen.turns, begun, sizes);
-    let restart = restarted(&mut cluster).await?;
+    let took = restart::restarted(&mut cluster).await?;
     let mut verdicts = Verdicts::new("endurance, by budget");
     judge(&mut verdicts, &minutes)?;
     verdicts.at_most(
         &format!("restart with {HELD} held: ready after"),
-        restart,
-        RESTART_MAX,
+        took,
+        restart::BUDGET,
     );
     Ok(Found {
         tables: vec![table(&minutes), verdicts.table()],
@@ -124,20 +124,6 @@ fn by_minute(turns: &[Turn<()>], begun: Instant, sizes: Vec<Sizes>) -> Vec<Minut
         }
     });
     minutes.collect()
-}
-
-/// How long a follower takes from its start until it is ready.
-async fn restarted(cluster: &mut TestCluster) -> Result<Duration> {
-    let (leader, _) = cluster.leader().await?;
-    let ids = cluster.ids();
-    let follower = ids.into_iter().find(|id| *id != leader);
-    let follower = follower.context("a follower")?;
-    let mut process = cluster.process_take(follower)?;
-    process.stop(Duration::from_secs(30)).await?;
-    let begun = Instant::now();
-    cluster.start(follower)?;
-    cluster.ready(follower).await?;
-    Ok(begun.elapsed())
 }
 
 fn table(minutes: &[Minute]) -> Table {

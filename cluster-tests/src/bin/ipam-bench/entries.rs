@@ -5,7 +5,8 @@ use std::time::Duration;
 use allocator::State;
 use allocator::answer::Answer;
 use allocator::command::{
-    Command, Entry, Envelope, PoolCidr, PoolSource, PoolSpec, Position, Quota, Stamp, TenantSpec,
+    ClaimSpec, Command, Entry, Envelope, PoolCidr, PoolRef, PoolSource, PoolSpec, Position, Quota,
+    Stamp, TenantSpec,
 };
 use allocator::name::{Labels, Name};
 use allocator::prefix::Prefix;
@@ -70,6 +71,15 @@ pub(crate) fn tenant() -> Result<Command> {
         description: "".into(),
         quota: Quota::default(),
     })))
+}
+
+/// A claim of one of a pool's blocks that states nothing else.
+pub(crate) fn claim(pool: &str, claim: &str) -> Result<ClaimSpec> {
+    let pool = PoolRef {
+        tenant: None,
+        name: name(pool)?,
+    };
+    Ok(ClaimSpec::new(name(TENANT)?, name(claim)?, pool))
 }
 
 /// A pool of one CIDR, of which nothing else is stated.

@@ -14,6 +14,7 @@ mod expiry;
 mod fill;
 mod free_space;
 mod full;
+mod held_bytes;
 mod latency;
 mod leader_kill;
 mod load;
@@ -26,6 +27,7 @@ mod reading;
 mod reads;
 mod refused;
 mod report;
+mod restart;
 mod rounds;
 mod scale;
 mod scrape;
@@ -44,10 +46,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 
+use held_bytes::Kind;
 use peers::Peer;
 use report::{Report, line};
 use rounds::Rounds;
 use scale::{Scene, Shape};
+
+/// That of the nodes, so that the state takes of time and memory here what it takes there.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures ipamd on this machine, and its peers
 #[derive(Debug, Parser)]
@@ -89,6 +96,9 @@ struct Arguments {
     /// Print the figures of one scene and nothing else
     #[arg(long = scale::SCENE, value_name = "SHAPE:HELD", hide = true)]
     scene: Option<Scene>,
+    /// Only hold a million such blocks, and tell the bytes of one: `apply` starts itself so
+    #[arg(long, value_enum, value_name = "KIND", hide = true)]
+    held_bytes: Option<Kind>,
 }
 
 /// What can be measured.
@@ -116,6 +126,8 @@ enum Benchmark {
     Refused,
     /// Minutes of claims and releases while a million is held: speed, memory, disk; then a restart
     Endurance,
+    /// Time until a node that was stopped is ready again, with a million held
+    Restart,
     /// Time without service after the leader is killed
     LeaderKill,
     /// More load than three nodes take, beside the most that they do of less
@@ -140,6 +152,9 @@ async fn main() -> Result<()> {
     if let Some(scene) = arguments.scene {
         return scale::measure_scene(scene).await;
     }
+    if let Some(kind) = arguments.held_bytes {
+        return held_bytes::tell(kind);
+    }
     let mut report = Report::new(machine::describe()?);
     report.print_machine();
     let mut programs = Vec::new();
@@ -163,7 +178,7 @@ async fn main() -> Result<()> {
         }
         let found = match benchmark {
             Benchmark::FreeSpace => free_space::measure()?,
-            Benchmark::Apply => apply::measure()?.into(),
+            Benchmark::Apply => apply::measure()?,
             Benchmark::Claims => claims::measure(rounds, &programs).await?,
             Benchmark::Stages => stages::measure(rounds).await?,
             Benchmark::Network => network::measure(rounds, program(Peer::Etcd)).await?,
@@ -173,6 +188,7 @@ async fn main() -> Result<()> {
             Benchmark::Full => full::measure(rounds, program(Peer::HostLocal)).await?,
             Benchmark::Refused => refused::measure(rounds).await?.into(),
             Benchmark::Endurance => endurance::measure(arguments.minutes).await?,
+            Benchmark::Restart => restart::measure(arguments.rounds).await?.into(),
             Benchmark::LeaderKill => leader_kill::measure(arguments.kills).await?,
             Benchmark::Overload => {
                 let lasts = Duration::from_secs(arguments.overload_seconds);

@@ -3,7 +3,7 @@
 //! `replica` is the middle: HTTP proposes and reads through it, consensus and peers are below it.
 //! What the packages above this one may see is public; the rest is not.
 
-mod batcher;
+pub mod batcher;
 mod clock;
 pub mod config;
 mod consensus;

@@ -15,6 +15,7 @@ mod driver;
 mod forward;
 mod queue;
 mod room;
+pub mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,10 +12,10 @@ use cluster_tests::requirements::say;
 
 /// The bug, the seed, and what is said when it is found.
 const FOUND: [(Bug, u64, &str); Bug::ALL.len()] = [
-    (Bug::AcknowledgedBeforeSync, 1, "the log has lost its end"),
+    (Bug::AcknowledgedBeforeSync, 2, "the log has lost its end"),
     (Bug::VoteNotSynced, 1, "votes are kept"),
     (Bug::PurgedForgotten, 1, "the log cannot be used"),
-    (Bug::AppliedTwice, 1, "the same state at the same index"),
+    (Bug::AppliedTwice, 4, "the same state at the same index"),
     (Bug::LastCommandSkipped, 1, "what was acknowledged stays"),
     (
         Bug::EndedATickEarly,
@@ -27,16 +27,16 @@ const FOUND: [(Bug, u64, &str); Bug::ALL.len()] = [
         2,
         "the log's clock is not ahead of time",
     ),
-    (Bug::LeaseForgotten, 3, "the applying thread has stopped"),
-    (Bug::CheckpointSplit, 1, "the same state at the same index"),
+    (Bug::LeaseForgotten, 1, "the applying thread has stopped"),
+    (Bug::CheckpointSplit, 4, "the same state at the same index"),
     (Bug::ReadWithoutIndex, 1, "reads reach what they must"),
     (Bug::BadChecksumAccepted, 1, "the log cannot be used"),
     (
         Bug::TimeCountedTwice,
-        23,
+        5,
         "the log's clock is not ahead of time",
     ),
-    (Bug::ForwardedTwice, 1, "linearizable_names"),
+    (Bug::ForwardedTwice, 2, "linearizable_names"),
     (Bug::WipedMemberVotes, 2, "a node panicked"),
     (Bug::RenumberedOnEdit, 1, "what was acknowledged stays"),
 ];
